@@ -1,0 +1,147 @@
+"""Flags and logging: the small interface that the original's scripts used.
+
+The package called "climate" on PyPI is unrelated and empty. This module keeps the names (`add_arg`,
+`add_group`, `add_mutex`, `parse_args`, `parse_known_args`, `get_logger`, `enable_default_logging`)
+on top of argparse and logging, and adds :func:`run`, which turns exceptions into exit codes.
+
+Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
+"""
+import argparse
+import logging
+import math
+import os
+import sys
+
+from errors import InputError, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line."""
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault('fromfile_prefix_chars', '@')
+        kwargs.setdefault('allow_abbrev', False)
+        super().__init__(**kwargs)
+
+    add_arg = argparse.ArgumentParser.add_argument
+    add_group = argparse.ArgumentParser.add_argument_group
+    add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
+
+    def error(self, message):
+        self.exit(2, '%s: error: %s (see --help)\n' % (self.prog, one_line(message)))
+
+
+_PARSER = Parser()
+
+
+def add_arg(*args, **kwargs):
+    """Add a flag to the script's parser; arguments as `argparse.ArgumentParser.add_argument`."""
+    return _PARSER.add_arg(*args, **kwargs)
+
+
+def add_group(*args, **kwargs):
+    """Add a titled group of flags to the script's parser and return it."""
+    return _PARSER.add_group(*args, **kwargs)
+
+
+def add_mutex(*args, **kwargs):
+    """Add a group of flags of which only one may be given and return it."""
+    return _PARSER.add_mutex(*args, **kwargs)
+
+
+def parse_args(args=None, **overrides):
+    """Parse the command line (or `args`); keyword arguments replace defaults of the same name."""
+    _PARSER.set_defaults(**overrides)
+    return _PARSER.parse_args(args)
+
+
+def parse_known_args(args=None, **overrides):
+    """Like :func:`parse_args`, but return the flags and the list of unknown arguments."""
+    _PARSER.set_defaults(**overrides)
+    return _PARSER.parse_known_args(args)
+
+
+# --- types of flags -----------------------------------------------------------------------------------
+
+def _number(convert, accept, expected):
+    def read(text):
+        try:
+            value = convert(text)
+        except (ValueError, OverflowError):
+            value = None
+        if value is None or not math.isfinite(value) or not accept(value):
+            raise argparse.ArgumentTypeError('got %r, expected %s' % (text, expected))
+        return value
+    return read
+
+
+positive_int = _number(int, lambda value: value > 0, 'a whole number above 0')
+non_negative_int = _number(int, lambda value: value >= 0, 'a whole number, 0 or more')
+positive_float = _number(float, lambda value: value > 0, 'a number above 0')
+non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or more')
+share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')
+
+
+def switch(text):
+    """A flag of the original that is given as a number: 0/1, also yes/no, true/false."""
+    values = {'0': False, 'false': False, 'no': False, '1': True, 'true': True, 'yes': True}
+    if str(text).lower() not in values:
+        raise argparse.ArgumentTypeError('got %r, expected 0 or 1' % text)
+    return values[str(text).lower()]
+
+
+# --- logging ------------------------------------------------------------------------------------------
+
+def get_logger(name):
+    """A logger of the standard library, by name."""
+    return logging.getLogger(name)
+
+
+def enable_default_logging(level='INFO'):
+    """Log messages of `level` and above to standard error, a line each."""
+    if not any(getattr(handler, 'of_climate', False) for handler in logging.root.handlers):
+        handler = logging.StreamHandler()
+        handler.of_climate = True
+        handler.setFormatter(logging.Formatter('%(levelname).1s %(name)s: %(message)s'))
+        logging.root.addHandler(handler)
+    logging.root.setLevel(level)
+
+
+def one_line(text):
+    """Any text as one printable line: line breaks and other control characters are shown escaped."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in str(text).strip())
+
+
+# --- running ------------------------------------------------------------------------------------------
+
+def run(main, argv=None):
+    """Run a script's ``main(argv)`` and exit with its code; a user's mistake is one line, never a traceback.
+
+    `main` returns an exit code or None (0). :class:`errors.InputError` and failures of the operating
+    system (a full disk, a missing permission) exit with 1, :class:`errors.UsageError` with 2.
+    """
+    try:
+        code = main(argv) or 0
+        sys.stdout.flush()
+    except UsageError as error:
+        code = _complain(error, 2)
+    except InputError as error:
+        code = _complain(error, 1)
+    except BrokenPipeError:
+        # whoever read our output went away; point stdout elsewhere, or the interpreter complains at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        where = '%s: ' % error.filename if error.filename else ''
+        code = _complain('%s%s' % (where, error.strerror or error), 1)
+    except MemoryError:
+        code = _complain('out of memory: try a smaller --batch_size, or fewer processes', 1)
+    except KeyboardInterrupt:
+        code = _complain('interrupted', 130)
+    sys.exit(code)
+
+
+def _complain(error, code):
+    sys.stderr.write('%s: error: %s\n' % (os.path.basename(sys.argv[0]), one_line(error)))
+    return code

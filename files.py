@@ -1,0 +1,111 @@
+"""Files that are either whole or not there.
+
+Everything the project writes goes first to a hidden temporary name in the same folder and is renamed
+when it is complete: a run that is killed leaves no half-written file that a later run takes for finished.
+"""
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+
+from errors import InputError
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Give a temporary path to write to, and rename it to `path` on success.
+
+    Parameters
+    ----------
+    path : str
+        The file to appear. Its folder must exist.
+
+    Yields
+    ------
+    str
+        A fresh, empty file in the same folder, ``.<name>.<random>.tmp``. It is removed when the block raises.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with atomic_path(os.path.join(folder, 'a.txt')) as temporary:
+    ...     _ = open(temporary, 'w').write('whole')
+    >>> os.listdir(folder)
+    ['a.txt']
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(prefix='.%s.' % name[:80], suffix='.tmp', dir=folder)
+    os.close(handle)
+    try:
+        yield temporary
+        with open(temporary, 'rb') as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask():
+    """Read the process's umask (the only way to read it is to set it)."""
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def make_folder(path):
+    """Create a folder and its parents, and check that it can be written to.
+
+    Raises
+    ------
+    InputError
+        When `path` is a file, cannot be created or cannot be written to.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        raise InputError('%s is a file, expected a folder: choose another name' % path)
+    except OSError as error:
+        raise InputError('cannot create the folder %s: %s' % (path, error.strerror))
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError('cannot write into the folder %s: permission denied' % path)
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (ValueError)."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n'
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as out:
+        out.write(text)
+
+
+def read_json(path, what='a JSON file'):
+    """Read a JSON object.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, unreadable, not JSON, or not an object.
+    """
+    try:
+        with open(path, encoding='utf-8') as source:
+            value = json.load(source)
+    except OSError as error:
+        raise InputError('cannot read %s: %s' % (path, error.strerror))
+    except (ValueError, RecursionError):
+        raise InputError('%s is not JSON, expected %s: restore or remove it' % (path, what))
+    if not isinstance(value, dict):
+        raise InputError('%s holds a JSON %s, expected %s: restore or remove it' % (path, type(value).__name__, what))
+    return value
+
+
+def sha256(path):
+    """SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as source:
+        for block in iter(lambda: source.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""What the tests share: the project on the path, one Theano compile cache, the recorded values."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GOLDEN = os.path.join(ROOT, 'tests', 'golden')
+sys.path.insert(0, ROOT)
+os.environ.setdefault('MPLBACKEND', 'Agg')
+
+
+@pytest.fixture(scope='session')
+def golden():
+    """Path of a recorded file: ``golden('1_transform/stft_index.json')``; it must exist."""
+    def path(name):
+        found = os.path.join(GOLDEN, name)
+        assert os.path.exists(found), 'the recorded file %s is missing' % found
+        return found
+    return path
+
+
+@pytest.fixture(scope='session')
+def golden_json(golden):
+    """A recorded JSON file, parsed."""
+    def read(name):
+        with open(golden(name)) as source:
+            return json.load(source)
+    return read
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Run a script or module as a user does: in a subprocess, from another folder.
+
+    ``script('examples/dsd100/separate_dsd.py', '-i', 'a.wav')`` or ``script('-m', 'evaluation.Bach10_eval_only')``;
+    returns the completed process with stdout and stderr as text.
+    """
+    def call(*args, cwd=tmp_path, env=None, timeout=600):
+        args = [str(arg) for arg in args]
+        environment = dict(os.environ, **(env or {}))
+        if args[0] == '-m':
+            environment['PYTHONPATH'] = ROOT
+        else:
+            args[0] = os.path.join(ROOT, args[0])
+        return subprocess.run([sys.executable] + args, cwd=str(cwd), env=environment, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    return call
+
+
+def assert_sampled(recorded, name, value, rtol=0., atol=0.):
+    """Compare `value` with a recorded array, stored whole (`name`) or as samples (`name`.idx, .val, .stats)."""
+    value = np.asarray(value)
+    if name in recorded:
+        np.testing.assert_allclose(value, recorded[name], rtol=rtol, atol=atol, err_msg=name)
+        return
+    assert tuple(recorded[name + '.shape']) == value.shape, name
+    np.testing.assert_allclose(value.ravel()[recorded[name + '.idx']], recorded[name + '.val'],
+                               rtol=rtol, atol=atol, err_msg=name)
+    total, squares, low, high = recorded[name + '.stats']
+    np.testing.assert_allclose((value.astype(float) ** 2).sum(), squares, rtol=max(rtol, 1e-9) * 10 + atol)
+    np.testing.assert_allclose([value.min(), value.max()], [low, high], rtol=rtol, atol=atol)
