@@ -28,9 +28,7 @@ class TrackSet:
         self.nsources = whole('nsources', nsources, 1)
         self.nsamples = whole('nsamples', nsamples, 0)
         self.seed = whole('seed', seed, 0, 2 ** 32 - 1)
-        self.tensortype = np.dtype(tensortype)
-        if self.tensortype not in (np.float32, np.float64):
-            raise InputError('tensortype is %s, expected float (64 bits) or float32' % self.tensortype)
+        self.tensortype = _real(tensortype)
         self.exclude_list = [exclude_list] if isinstance(exclude_list, str) else list(exclude_list)
         self.extra_features, self.model = bool(extra_features), model
         self.log_in, self.log_out = bool(log_in), bool(log_out)
@@ -273,6 +271,17 @@ def whole(name, value, low, high=None):
         limits = '%d or more' % low if high is None else '%d to %d' % (low, high)
         raise InputError('%s is %r, expected a whole number, %s' % (name, value, limits))
     return number
+
+
+def _real(tensortype):
+    """float32 or float64 as a numpy.dtype."""
+    try:
+        dtype = np.dtype(tensortype)
+    except TypeError:
+        dtype = None
+    if dtype not in (np.float32, np.float64):
+        raise InputError('tensortype is %s, expected float (64 bits) or float32' % (dtype or repr(tensortype)))
+    return dtype
 
 
 def _folders(paths):
