@@ -1,0 +1,286 @@
+"""Scores: files of notes (text, MIDI, MusicXML) to lists of notes.
+
+A score file of the original holds one instrument, one note a line: ``onset,offset,name``, times in seconds
+(``6.1600,6.7000,F4#``). Everything here ends in the same lists of :class:`Note`; what becomes of the notes
+(frames, harmonics, masks) is in :mod:`harmonics`.
+"""
+import os
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+import climate
+from errors import InputError
+from files import atomic_path
+
+logger = climate.get_logger(__name__)
+
+MIDI_A4 = 69
+FREQ_A4 = 440.
+#: Shorter notes (seconds) are left out by everything that goes from notes to frames, as in the original.
+SHORTEST_NOTE = 0.01
+#: Readable score files, by extension.
+TEXT = ('.txt', '.csv')
+MIDI = ('.mid', '.midi')
+NOTATION = MIDI + ('.musicxml', '.mxl', '.xml')
+
+_NATURAL = {'C': 0, 'D': 2, 'E': 4, 'F': 5, 'G': 7, 'A': 9, 'B': 11}
+_ACCIDENTAL = {'b': -1, '#': 1, 'x': 2}
+_NAME = re.compile(r'([A-G])([b#x]*)(-?\d+)([b#x]*)')
+_SHARPS = ('C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'A#', 'B')
+
+
+class Note(NamedTuple):
+    """One note: `onset` and `offset` in seconds, `midi` note number (A4 = 69)."""
+
+    onset: float
+    offset: float
+    midi: int
+
+
+# --- names and frequencies ----------------------------------------------------------------------------
+
+def str2midi(note_string):
+    """MIDI number of a note name, with the accidentals before or after the octave.
+
+    ``b`` lowers by a semitone, ``#`` raises by one, ``x`` by two; octaves as in C4 = 60.
+
+    Raises
+    ------
+    InputError
+        When `note_string` is not the name of a note.
+
+    Examples
+    --------
+    >>> str2midi('A4'), str2midi('F4#'), str2midi('F#4'), str2midi('Bb3'), str2midi('C4##'), str2midi('C-1')
+    (69, 66, 66, 58, 62, 0)
+    """
+    text = note_string.strip()
+    match = _NAME.fullmatch(text[:1].upper() + text[1:])
+    if not match or (match[2] and match[4]):
+        raise InputError('%r is not the name of a note, expected a letter A-G, accidentals (b, #, x) and an octave: '
+                         'F#4, F4#, Bb3' % note_string)
+    letter, before, octave, after = match.groups()
+    return 12 * (int(octave) + 1) + _NATURAL[letter] + sum(_ACCIDENTAL[sign] for sign in before + after)
+
+
+def midi2str(midi):
+    """Name of a MIDI number, in the original's spelling: the sharp after the octave.
+
+    Examples
+    --------
+    >>> midi2str(66), midi2str(60)
+    ('F4#', 'C4')
+    """
+    name = _SHARPS[midi % 12]
+    return '%s%d%s' % (name[0], midi // 12 - 1, name[1:])
+
+
+def midi2freq(midi_number, tuning_freq=FREQ_A4, MIDI_A4=MIDI_A4):
+    """Frequency in Hz of a MIDI number (or an array of them); `tuning_freq` is the frequency of number `MIDI_A4`.
+
+    Examples
+    --------
+    >>> midi2freq(69), round(midi2freq(60), 3)
+    (440.0, 261.626)
+    """
+    return tuning_freq * 2. ** ((midi_number - MIDI_A4) / 12.)
+
+
+# --- reading and writing ------------------------------------------------------------------------------
+
+def read_score(path, part=None):
+    """Read the notes of one instrument.
+
+    Parameters
+    ----------
+    path : str
+        A text score (``.txt``, ``.csv``: one ``onset,offset,name`` a line; empty lines are skipped, ``!`` and a
+        ``#`` at the start of a line begin a comment), or MIDI or MusicXML (needs music21).
+    part : str or int, optional
+        Which part of a MIDI or MusicXML file: its name (upper or lower case) or its number from 0.
+        May be left out when there is only one.
+
+    Returns
+    -------
+    list of Note
+        Sorted by onset.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or unreadable (with the line that is wrong), or has no such part.
+    """
+    _check_exists(path)
+    extension = os.path.splitext(path)[1].lower()
+    if extension in TEXT:
+        return _read_text(path)
+    if extension not in NOTATION:
+        raise InputError('cannot read %s as a score: expected one of %s' % (path, ', '.join(TEXT + NOTATION)))
+    parts = read_parts(path)
+    names = list(parts)
+    if part is None and len(names) == 1:
+        return parts[names[0]]
+    for index, name in enumerate(names):
+        if part == index or (isinstance(part, str) and part.lower() == name.lower()):
+            return parts[name]
+    got = 'several parts' if part is None else 'no part %r' % (part,)
+    raise InputError('%s has %s, expected one of: %s' % (path, got, ', '.join(names)))
+
+
+def read_parts(path):
+    """Read all parts of a MIDI or MusicXML file, as written: repeats are not unfolded, ties are joined.
+
+    Returns
+    -------
+    dict of str to list of Note
+        By name of the part (``name 2``, ... where a name comes twice), in the order of the file. Times in
+        seconds, from the tempo marks of the file (120 quarter notes a minute where there is none).
+
+    Raises
+    ------
+    InputError
+        When music21 is not installed, or cannot read the file.
+    """
+    _check_exists(path)
+    try:
+        import music21
+    except ImportError:
+        raise InputError('reading %s needs music21: pip install -r requirements-scores.txt' % path)
+    try:
+        music = music21.converter.parse(os.path.abspath(path), forceSource=True, quantizePost=False)
+    except Exception as error:  # music21 lets many kinds through: its own, of zip, of XML, of struct, IndexError
+        raise InputError('music21 cannot read %s: %s' % (path, climate.one_line(error) or type(error).__name__))
+    if not path.lower().endswith(MIDI):  # MIDI is written as it sounds
+        music = music.toSoundingPitch()
+    marks = music.metronomeMarkBoundaries()  # of the whole score: often only its first part bears them
+    beats = [marks[0][0]] + [end for _, end, _ in marks]
+    seconds = np.cumsum([0.] + [(end - start) * mark.secondsPerQuarter() for start, end, mark in marks])
+    parts = {}
+    for number, part in enumerate(music.parts if hasattr(music, 'parts') else [music]):
+        wanted = name = part.partName or 'part %d' % (number + 1)
+        count = 1
+        while name in parts:
+            count += 1
+            name = '%s %d' % (wanted, count)
+        events = part.stripTies().flatten().notes
+        notes = [Note(*np.interp([event.offset, event.offset + event.quarterLength], beats, seconds).tolist(),
+                      int(round(pitch.ps)))
+                 for event in events if event.quarterLength > 0 for pitch in getattr(event, 'pitches', ())]
+        if notes:
+            parts[name] = sorted(notes)
+    if not parts:
+        raise InputError('%s holds no notes' % path)
+    return parts
+
+
+def find_score(folder, name):
+    """Path of the score called `name` in `folder`, whatever its format; text is preferred.
+
+    Raises
+    ------
+    InputError
+        When there is none; the message names the files that were looked for.
+    """
+    for extension in TEXT + NOTATION:
+        path = os.path.join(folder, name + extension)
+        if os.path.exists(path):
+            return path
+    raise InputError('there is no score %s (nor %s)' % (os.path.join(folder, name + '.txt'),
+                                                        ', '.join((TEXT + NOTATION)[1:])))
+
+
+def write_score(path, notes):
+    """Write notes as a text score, times to 0.1 ms."""
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='ascii') as out:
+        for note in notes:
+            out.write('%.4f,%.4f,%s\n' % (note.onset, note.offset, midi2str(note.midi)))
+
+
+def _read_text(path):
+    notes = []
+    try:
+        with open(path, encoding='utf-8-sig') as source:
+            for number, line in enumerate(source, 1):
+                line = line.split('!')[0].strip()
+                if line and not line.startswith('#'):
+                    notes.append(_parse_line(line, '%s, line %d' % (path, number)))
+    except OSError as error:
+        raise InputError('cannot read %s: %s' % (path, error.strerror))
+    except UnicodeDecodeError:
+        raise InputError('%s is not text, expected lines of onset,offset,name' % path)
+    backwards = sum(note.offset < note.onset for note in notes)
+    if backwards:
+        logger.warning('%s: %d of %d notes end before they begin and are of no effect', path, backwards, len(notes))
+    return sorted(notes, key=lambda note: note.onset)
+
+
+def _parse_line(line, where):
+    fields = [field.strip() for field in line.split(',')]
+    if len(fields) != 3:
+        raise InputError('%s: got %r, expected onset,offset,name such as 6.16,6.70,F4#' % (where, line))
+    try:
+        onset, offset = float(fields[0]), float(fields[1])
+    except ValueError:
+        onset = offset = float('nan')
+    if not np.isfinite([onset, offset]).all():
+        raise InputError('%s: got the times %r and %r, expected numbers of seconds' % (where, fields[0], fields[1]))
+    try:
+        return Note(onset, offset, str2midi(fields[2]))
+    except InputError as error:
+        raise InputError('%s: %s' % (where, error))
+
+
+def _check_exists(path):
+    if not os.path.isfile(path):
+        raise InputError('there is no score %s' % path)
+
+
+# --- a stretch of a score -----------------------------------------------------------------------------
+
+def cut_notes(notes, begin=0., finish=None, limit=None):
+    """The notes that sound between two times, clipped to them and counted from the first.
+
+    Parameters
+    ----------
+    notes : list of Note
+        Sorted by onset.
+    begin, finish : float
+        Seconds; without `finish`, to the end.
+    limit : float, optional
+        Leave out notes that begin at or after `limit` seconds (after `begin`).
+
+    Returns
+    -------
+    list of Note
+        Notes shorter than 10 ms (after clipping) are left out.
+
+    Examples
+    --------
+    >>> cut_notes([Note(0., 1., 60), Note(1., 3., 62), Note(3., 4., 64)], 0.5, 2.)
+    [Note(onset=0.0, offset=0.5, midi=60), Note(onset=0.5, offset=1.5, midi=62)]
+    """
+    length = float('inf') if finish is None else finish - begin
+    limit = float('inf') if limit is None else limit
+    cut = []
+    for onset, offset, midi in notes:
+        if offset > begin and onset - begin < length:
+            onset, offset = max(onset - begin, 0.), min(offset - begin, length)
+            if onset < limit and offset - onset >= SHORTEST_NOTE:
+                cut.append(Note(onset, offset, midi))
+    return cut
+
+
+def getMidiLength(instrument, FilePath):
+    """Last offset, in seconds, of the score ``<FilePath>/<instrument>.txt``; 0 when it is empty."""
+    return max((note.offset for note in _of_instrument(instrument, FilePath)), default=0.)
+
+
+def getMidiNum(instrument, FilePath, beginTime, finishTime):
+    """Number of notes of ``<FilePath>/<instrument>.txt`` that sound between two times (seconds)."""
+    return len(cut_notes(_of_instrument(instrument, FilePath), beginTime, finishTime))
+
+
+def _of_instrument(instrument, folder):
+    return read_score(os.path.join(folder, instrument + '.txt'))

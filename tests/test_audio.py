@@ -1,0 +1,170 @@
+"""audio.py against recorded values and files written by other means."""
+import struct
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+
+import audio
+from errors import InputError
+
+
+def test_recorded_wav_values(golden, golden_json):
+    recorded = np.load(golden('2_util/wav.npz'))
+    for name in ('mono16.wav', 'stereo16.wav', 'i32.wav', 'mono16_48k.wav'):
+        samples, rate = audio.read(golden('2_util/wav/' + name))
+        expected = recorded[name]
+        np.testing.assert_allclose(samples, expected.reshape(len(expected), -1), rtol=0, atol=1e-12)
+        row = [row for row in golden_json('2_util/wav.json') if row.get('file') == name][0]
+        assert rate == row['sampleRate']
+
+
+def test_float_and_8_bit_files_are_read_right(golden):
+    # the original divided floats by the largest float, and did not centre 8 bits
+    samples, _ = audio.read(golden('2_util/wav/f32.wav'))
+    np.testing.assert_array_equal(samples[:, 0], soundfile.read(golden('2_util/wav/f32.wav'))[0])
+    assert np.abs(samples).max() > 0.1
+    samples, _ = audio.read(golden('2_util/wav/u8.wav'))
+    with wave.open(golden('2_util/wav/u8.wav')) as source:
+        raw = np.frombuffer(source.readframes(source.getnframes()), np.uint8)
+    np.testing.assert_allclose(samples[:, 0], (raw.astype(float) - 128) / 127, atol=1e-12)
+
+
+def test_recorded_written_values(golden, tmp_path):
+    recorded = np.load(golden('2_util/wav.npz'))
+    path = str(tmp_path / 'w.wav')
+    audio.write(path, recorded['write_input'], 44100, rounding=np.trunc)
+    with wave.open(path) as source:
+        written = np.frombuffer(source.readframes(200), '<i2').reshape(-1, 2)
+    inside = (np.abs(recorded['write_input']) <= 1).all(axis=1)
+    assert 0 < inside.sum() < len(inside)
+    np.testing.assert_array_equal(written[inside], recorded['written_int16'][inside])
+    beyond = recorded['write_input'] > 1
+    assert (written[beyond] == 32767).all()
+
+
+@pytest.mark.parametrize('subtype,bits', [('PCM_16', 16), ('PCM_24', 24), ('FLOAT', None)])
+@pytest.mark.parametrize('format', ['WAV', 'FLAC'])
+def test_round_trip(tmp_path, format, subtype, bits):
+    path = str(tmp_path / 'x')
+    x = np.random.RandomState(0).uniform(-1, 1, (1000, 2))
+    if (format, subtype) == ('FLAC', 'FLOAT'):
+        with pytest.raises(InputError, match='FLAC cannot hold FLOAT: choose WAV'):
+            audio.write(path, x, 44100, format, subtype)
+        return
+    assert audio.write(path, x, 22050, format, subtype) == 0
+    back, rate = audio.read(path)
+    assert rate == 22050
+    assert np.abs(back - x).max() <= (0.5 / (2 ** (bits - 1) - 1) * 1.001 if bits else 1e-7)
+
+
+def test_full_scale_saturates_and_is_counted(tmp_path):
+    path = str(tmp_path / 'x.wav')
+    assert audio.write(path, np.array([0.5, 1.5, -1.5, 1., -1.]), 44100) == 2
+    assert soundfile.read(path, dtype='int16')[0].tolist() == [16384, 32767, -32768, 32767, -32767]
+
+
+@pytest.mark.parametrize('channels', [1, 2, 3, 6])
+def test_downmix(channels):
+    x = np.random.RandomState(0).uniform(-1, 1, (50, channels))
+    kept = x.copy()
+    np.testing.assert_allclose(audio.downmix(x), x.mean(axis=1), atol=1e-15)
+    np.testing.assert_allclose(audio.downmix(x, 'sum'), x.sum(axis=1), atol=1e-15)
+    np.testing.assert_array_equal(x, kept)
+
+
+@pytest.mark.parametrize('rate', [8000, 32000, 48000, 96000])
+def test_resampling_keeps_time_and_pitch(rate):
+    t = np.arange(3 * rate) / rate
+    x = np.sin(2 * np.pi * 440 * t)[:, None] * np.hanning(len(t))[:, None]
+    blocks = [x[start:start + 1000] for start in range(0, len(x), 1000)]
+    y = np.concatenate(list(audio.resample_blocks(blocks, rate, 44100, 1)))
+    assert abs(len(y) - 3 * 44100) <= 1
+    u = np.arange(len(y)) / 44100
+    np.testing.assert_allclose(y[:, 0], np.sin(2 * np.pi * 440 * u) * np.interp(u, t, np.hanning(len(t))), atol=2e-4)
+
+
+def test_blocks_do_not_change_the_samples(golden):
+    path = golden('2_util/wav/stereo16.wav')
+    whole, _ = audio.read(path)
+    with audio.Reader(path) as reader:
+        np.testing.assert_array_equal(np.concatenate(list(reader.blocks(7))), whole)
+
+
+@pytest.mark.parametrize('content,message', [
+    (b'', 'x.wav is not a sound file'),
+    (b'just text\n', 'x.wav is not a sound file'),
+    (b'RIFF\x10\0\0\0WAVE', 'x.wav is not a sound file'),
+])
+def test_not_a_sound_file(tmp_path, content, message):
+    (tmp_path / 'x.wav').write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        audio.read(str(tmp_path / 'x.wav'))
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(InputError, match='cannot read .*none.wav: No such file'):
+        audio.read(str(tmp_path / 'none.wav'))
+    with pytest.raises(InputError, match='cannot read .*: Is a directory'):
+        audio.read(str(tmp_path))
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_refused(tmp_path, bad):
+    x = np.zeros(44100, np.float32)
+    x[22050] = bad
+    soundfile.write(str(tmp_path / 'x.wav'), x, 44100, 'FLOAT')
+    with pytest.raises(InputError, match='holds NaN or infinity at 0.500 s'):
+        audio.read(str(tmp_path / 'x.wav'))
+
+
+def test_a_cut_off_file_is_read_with_a_warning(tmp_path, caplog):
+    path = tmp_path / 'x.wav'
+    audio.write(str(path), np.ones(1000) * 0.5, 1000)
+    path.write_bytes(path.read_bytes()[:-1000])
+    samples, _ = audio.read(str(path))
+    assert len(samples) == 500
+    assert 'shorter than its header says' in caplog.text
+
+
+def test_no_file_is_left_behind_by_a_failure(tmp_path):
+    with pytest.raises(RuntimeError):
+        with audio.Writer(str(tmp_path / 'x.wav'), 44100) as writer:
+            writer.write(np.zeros(10))
+            raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match='cannot write'):
+        audio.Writer(str(tmp_path / 'x.wav'), 44100, channels=5000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recorded_circular_shift(golden, golden_json):
+    recorded = np.load(golden('2_util/circular_shift.npz'))
+    index = golden_json('2_util/circular_shift.json')
+    compared = 0
+    for row in index['rows']:
+        x = np.random.RandomState(row['seed']).uniform(-1, 1, size=row['n'])
+        shifted = audio.circular_shift(x, row['min_size'], cs=row['cs'], sampleRate=row['sampleRate'])
+        assert len(shifted) == row['min_size']
+        if 'error' not in row:
+            np.testing.assert_allclose(shifted, recorded['r%d' % row['k']], atol=1e-12)
+            compared += 1
+    assert compared > 5
+
+
+def test_recorded_detect_silence(golden_json):
+    for row in golden_json('2_util/detect_silence.json')['rows']:
+        noise = row['amp'] * np.random.RandomState(row['seed']).uniform(-1, 1, size=row['noise'])
+        x = np.concatenate([np.zeros(row['zeros']), noise])
+        assert audio.detect_silence(x) == row['result']
+        assert audio.detect_silence(x, 1e-6, 256, 1024) == row['result_th1e_6']
+
+
+def test_extensible_and_odd_headers(tmp_path):
+    # a WAV file with an extra chunk in front of the data
+    body = b'fmt ' + struct.pack('<IHHIIHH', 16, 1, 1, 44100, 88200, 2, 16)
+    body += b'LIST' + struct.pack('<I', 4) + b'INFO' + b'data' + struct.pack('<I', 4) + struct.pack('<hh', 32767, -32768)
+    (tmp_path / 'x.wav').write_bytes(b'RIFF' + struct.pack('<I', 4 + len(body)) + b'WAVE' + body)
+    samples, _ = audio.read(str(tmp_path / 'x.wav'))
+    np.testing.assert_allclose(samples[:, 0], [1, -32768 / 32767])

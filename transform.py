@@ -1,0 +1,326 @@
+"""STFT features: magnitudes and phases of audio signals, their inverse, and saving them as feature files.
+
+The short-time Fourier transform is centred: frame `n` is centred on sample ``n * hop``. A signal of `L`
+samples has ``ceil(L / hop) + 2`` frames, and analysis followed by synthesis returns it exactly.
+All arithmetic is float64. Source: the original's `transform.py`; P. Chandna, M. Miron, J. Janer and
+E. Gomez, "Monoaural audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
+"""
+import numpy as np
+import scipy.fft
+
+import features
+
+# frames that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
+BLOCK_FRAMES = 128
+
+
+def sinebell(lengthWindow):
+    """The sine window: ``sin(pi * t / lengthWindow)`` for t = 0 .. lengthWindow - 1.
+
+    >>> sinebell(4).round(3).tolist()
+    [0.0, 0.707, 1.0, 0.707]
+    """
+    return np.sin(np.pi * np.arange(lengthWindow) / lengthWindow)
+
+
+def frame_count(length, hop):
+    """Number of STFT frames of a signal of `length` samples.
+
+    >>> frame_count(44100, 512)
+    89
+    """
+    return -(-length // hop) + 2
+
+
+def stft_frames(padded, window, hop, nfft, count):
+    """Transform frames of a signal that is padded already.
+
+    Parameters
+    ----------
+    padded : ndarray of float64, shape (..., samples)
+        Frame `n` starts at sample ``n * hop``.
+    window : ndarray of float64, shape (width,)
+    hop, nfft : int
+        Hop and FFT length in samples.
+    count : int
+        Number of frames; ``(count - 1) * hop + width`` samples must be there.
+
+    Returns
+    -------
+    ndarray of complex128, shape (..., count, nfft // 2 + 1)
+    """
+    padded = np.ascontiguousarray(padded)
+    spectrum = np.empty(padded.shape[:-1] + (count, nfft // 2 + 1), complex)
+    if count == 0:
+        return spectrum
+    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window), axis=-1)[..., ::hop, :]
+    for start in range(0, count, BLOCK_FRAMES):
+        stop = min(start + BLOCK_FRAMES, count)
+        spectrum[..., start:stop, :] = scipy.fft.rfft(frames[..., start:stop, :] * window, nfft)
+    return spectrum
+
+
+def overlap_add(frames, hop):
+    """Add frames at a distance of `hop` samples.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (..., count, width)
+
+    Returns
+    -------
+    ndarray, shape (..., (count - 1) * hop + width)
+        (no samples when count is 0)
+    """
+    *lead, count, width = frames.shape
+    if count == 0:
+        return np.zeros(tuple(lead) + (0,))
+    pieces = -(-width // hop)
+    rows = np.zeros(tuple(lead) + (count + pieces - 1, hop))
+    for piece in range(pieces):
+        part = frames[..., piece * hop:(piece + 1) * hop]
+        rows[..., piece:piece + count, :part.shape[-1]] += part
+    return rows.reshape(tuple(lead) + (-1,))[..., :(count - 1) * hop + width]
+
+
+def stft_norm(data, window=sinebell(2048), hopsize=256.0, nfft=2048.0, fs=44100.0):
+    """Short-time Fourier transform without scaling.
+
+    Parameters
+    ----------
+    data : array_like, shape (samples,)
+        The signal; any length, 0 included.
+    window : ndarray, shape (width,)
+        Analysis window.
+    hopsize, nfft : int
+        Hop and FFT length in samples (whole numbers; floats are accepted as in the original).
+    fs : float
+        Unused; kept for callers of the original.
+
+    Returns
+    -------
+    ndarray of complex128, shape (frames, nfft // 2 + 1)
+        ``ceil(samples / hopsize) + 2`` frames.
+
+    See Also
+    --------
+    istft_norm : the inverse.
+    """
+    data = np.asarray(data, dtype=float)
+    hop, width = int(hopsize), len(window)
+    count = frame_count(len(data), hop)
+    padded = np.zeros((count - 1) * hop + width + width // 2)
+    padded[width // 2:width // 2 + len(data)] = data
+    return stft_frames(padded[:(count - 1) * hop + width], np.asarray(window, dtype=float), hop, int(nfft), count)
+
+
+def istft_norm(X, window=sinebell(2048), analysisWindow=None, hopsize=256.0, nfft=2048.0):
+    """Inverse of :func:`stft_norm` by overlap-add, divided by the overlap-added product of the windows.
+
+    Parameters
+    ----------
+    X : ndarray of complex, shape (frames, nfft // 2 + 1)
+    window, analysisWindow : ndarray, shape (width,)
+        Synthesis and analysis window; None: the same.
+    hopsize, nfft : int
+        Hop and FFT length in samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (hopsize * (frames - 1) + width - width // 2,)
+        A little longer than the signal that was analysed: cut it to that length.
+    """
+    hop, width = int(hopsize), len(window)
+    window = np.asarray(window, dtype=float)
+    product = window * (window if analysisWindow is None else analysisWindow)
+    audio = overlap_add(synthesis_frames(X, window, int(nfft)), hop)
+    norm = overlap_add(np.broadcast_to(product, (len(X), width)), hop)
+    norm[norm == 0] = 1
+    return (audio / norm)[width // 2:]
+
+
+def synthesis_frames(X, window, nfft):
+    """Windowed inverse FFTs of the frames `X`, shape (..., count, nfft // 2 + 1) -> (..., count, len(window))."""
+    return scipy.fft.irfft(X, nfft)[..., :len(window)] * window
+
+
+def magnitude(spectrum):
+    """``abs(spectrum)``, several times faster than NumPy's careful hypot; both are equal at audio's scale."""
+    return np.sqrt(spectrum.real ** 2 + spectrum.imag ** 2)
+
+
+class Transforms(object):
+    """What all transforms share: the settings and the saving of features. Subclasses compute.
+
+    Parameters
+    ----------
+    ttype, bins, tffmin, tffmax, iscale
+        Accepted and stored as in the original, where nothing reads them either.
+    frameSize, hopSize : int
+        Window and hop in samples (1024: 23 ms, 256: 5.8 ms at 44.1 kHz).
+    suffix : str
+        Goes into the tag of the feature files: ``_<suffix>_m_`` (with the empty default ``__m_``).
+    sampleRate : int
+        Sample rate in Hz.
+    window : callable
+        Makes the window from its length: `numpy.hanning`, `scipy.signal.windows.blackmanharris`, `sinebell`.
+    """
+
+    def __init__(self, ttype='fft', bins=48, frameSize=1024, hopSize=256, tffmin=25, tffmax=18000, iscale='lin',
+                 suffix='', sampleRate=44100, window=np.hanning):
+        self.ttype = ttype
+        self.bins = bins
+        self.frameSize = frameSize
+        self.hopSize = hopSize
+        self.fmin = tffmin
+        self.fmax = tffmax
+        self.iscale = iscale
+        self.suffix = suffix
+        self.sampleRate = sampleRate
+        self.window = window(frameSize)
+        self.out_path = None
+
+    def compute_file(self, audio, phase=False, sampleRate=44100):
+        """Transform one signal; see :meth:`transformFFT.compute_file`."""
+        raise NotImplementedError('%s does not define compute_file' % type(self).__name__)
+
+    def compute_inverse(self, mag, phase, sampleRate=44100):
+        """Invert the transform of one signal; see :meth:`transformFFT.compute_inverse`."""
+        raise NotImplementedError('%s does not define compute_inverse' % type(self).__name__)
+
+    def compute_transform(self, audio, out_path=None, phase=False, save=True, dtype=np.float64):
+        """Transform several signals of the same length.
+
+        Parameters
+        ----------
+        audio : ndarray, shape (samples, signals)
+            Row 0 of the features is signal 0: by convention the mixture, followed by the sources.
+        out_path : str, optional
+            Where to save, ending in ``.data``: ``x.data`` gives ``x_<suffix>_m_.data`` and ``.shape``.
+        phase : bool
+            Compute the phases too (tag ``_<suffix>_p_``).
+        save : bool
+            False: return the features even when `out_path` is given.
+        dtype : dtype
+            Of the saved files: float64 as the original, or float32 for half the size.
+
+        Returns
+        -------
+        None or ndarray or tuple
+            None when saved; else magnitudes, or (magnitudes, phases), float64, shape (signals, frames, bins).
+        """
+        audio = np.asarray(audio)
+        if audio.ndim != 2:
+            raise ValueError('audio has the shape %s, expected (samples, signals)' % (audio.shape,))
+        results = [self.compute_file(signal, phase=phase, sampleRate=self.sampleRate) for signal in audio.T]
+        mags = np.array([result[0] for result in results] if phase else results)
+        phases = np.array([result[1] for result in results]) if phase else None
+        if save and out_path is not None:
+            self.out_path = out_path
+            self.saveTensor(mags, '_%s_m_' % self.suffix, dtype)
+            if phase:
+                self.saveTensor(phases, '_%s_p_' % self.suffix, dtype)
+            return None
+        return (mags, phases) if phase else mags
+
+    def compute_playing(self, audio, out_path):
+        """Save which signals sound when: mean absolute value per hop above 0.02.
+
+        Parameters
+        ----------
+        audio : ndarray, shape (samples, signals)
+        out_path : str
+            ``x.data`` gives ``x_<suffix>_l_.data``: 0 or 1, shape (signals, ceil(samples / hopSize)).
+        """
+        audio = np.asarray(audio, dtype=float)
+        count = -(-len(audio) // self.hopSize)
+        padded = np.zeros((count * self.hopSize, audio.shape[1]))
+        padded[:len(audio)] = np.abs(audio)
+        # the last hop may be shorter: divide by the samples that are there
+        sizes = np.minimum(self.hopSize, len(audio) - self.hopSize * np.arange(count))
+        level = padded.reshape(count, self.hopSize, -1).sum(axis=1) / sizes[:, None]
+        self.out_path = out_path
+        self.saveTensor((level > 0.02).T, '_%s_l_' % self.suffix)
+
+    def saveTensor(self, t, name='_cqt_m_', dtype=np.float64):
+        """Save a tensor beside `out_path` with the tag `name`; see :func:`features.save_tensor`."""
+        features.save_tensor(self.out_path, t, name, dtype)
+
+    def loadTensor(self, name='_cqt_m_'):
+        """Load the tensor saved beside `out_path` with the tag `name`; see :func:`features.load_tensor`."""
+        return features.load_tensor(self.out_path, name)
+
+    def save_shape(self, shape_file, shape):
+        """Write a ``.shape`` file; see :func:`features.save_shape`."""
+        features.save_shape(shape_file, shape)
+
+    def get_shape(self, shape_file):
+        """Read a ``.shape`` file; see :func:`features.get_shape`."""
+        return features.get_shape(shape_file)
+
+
+class transformFFT(Transforms):
+    """The short-time Fourier transform.
+
+    Examples
+    --------
+    1. The magnitudes of several signals, saved as a feature file:
+
+    >>> import os, tempfile
+    >>> audio = np.random.RandomState(0).uniform(-1, 1, (44100, 2))
+    >>> path = os.path.join(tempfile.mkdtemp(), 'song.data')
+    >>> tt1 = transformFFT(frameSize=2048, hopSize=512, sampleRate=44100)
+    >>> tt1.compute_transform(audio, out_path=path, phase=False)
+    >>> sorted(os.listdir(os.path.dirname(path)))
+    ['song__m_.data', 'song__m_.shape']
+
+    2. The magnitude and phase of one signal:
+
+    >>> tt1 = transformFFT(frameSize=2048, hopSize=512, sampleRate=44100)
+    >>> mag, ph = tt1.compute_file(audio[:, 0], phase=True)
+    >>> mag.shape
+    (89, 1025)
+
+    3. The signal again, from magnitude and phase; it comes back a little longer:
+
+    >>> back = tt1.compute_inverse(mag, ph)
+    >>> bool(np.allclose(back[:44100], audio[:, 0], atol=1e-12))
+    True
+    """
+
+    def __init__(self, ttype='fft', bins=48, frameSize=1024, hopSize=256, tffmin=25, tffmax=18000, iscale='lin',
+                 suffix='', sampleRate=44100, window=np.hanning):
+        super().__init__('fft', bins, frameSize, hopSize, tffmin, tffmax, iscale, suffix, sampleRate, window)
+
+    def compute_file(self, audio, phase=False, sampleRate=44100):
+        """Magnitudes, and phases, of one signal.
+
+        Parameters
+        ----------
+        audio : ndarray, shape (samples,)
+        phase : bool
+            Return the phases too.
+        sampleRate : int
+            Unused; kept for callers of the original.
+
+        Returns
+        -------
+        mag : ndarray of float64, shape (frames, frameSize // 2 + 1)
+            ``abs(STFT) / sqrt(frameSize)``.
+        ph : ndarray of float64, same shape
+            In radians, in (-pi, pi]. Only with `phase`.
+        """
+        spectrum = stft_norm(audio, self.window, self.hopSize, self.frameSize)
+        mag = magnitude(spectrum) / np.sqrt(self.frameSize)
+        return (mag, np.angle(spectrum)) if phase else mag
+
+    def compute_inverse(self, mag, phase, sampleRate=44100):
+        """The signal of magnitudes and phases as :meth:`compute_file` returns them.
+
+        Returns
+        -------
+        ndarray of float64, shape (hopSize * (frames - 1) + frameSize - frameSize // 2,)
+            Longer than the signal that was analysed: cut it to that length.
+        """
+        spectrum = np.asarray(mag) * np.sqrt(self.frameSize) * np.exp(1j * np.asarray(phase))
+        return istft_norm(spectrum, self.window, None, self.hopSize, self.frameSize)
