@@ -119,6 +119,7 @@ def prepare(verbose=True):
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     import theano
     _mend_for_lasagne()
+    _leave_views_to_python()
     if verbose:
         logger.info('%s', describe(theano.config))
     return theano
@@ -151,3 +152,17 @@ def _mend_for_lasagne():
     sys.modules[name] = module
     import theano.tensor.signal
     theano.tensor.signal.downsample = module
+
+
+def _leave_views_to_python():
+    """Run operations that only rearrange memory through NumPy: they take microseconds, but a second each to compile."""
+    from theano.gof.utils import MethodNotDefined
+    from theano.tensor.basic import Alloc, Join, Reshape
+    from theano.tensor.elemwise import DimShuffle
+    from theano.tensor.subtensor import Subtensor
+
+    def c_code(self, *args):
+        raise MethodNotDefined('%s runs in Python' % type(self).__name__)
+
+    for operation in (Alloc, DimShuffle, Join, Reshape, Subtensor):
+        operation.c_code = c_code
