@@ -1,4 +1,15 @@
-"""Training data from feature files: the classes, under the name that the original gave their module."""
-from dataset_base import LargeDataset
+"""Training data from feature files: the classes, in the module where the original had them.
 
-__all__ = ['LargeDataset']
+====================================================  ==========================================================
+:class:`LargeDataset`                                 mixtures and sources
+:class:`LargeDatasetMask1`, :class:`LargeDatasetMask2`  and harmonic masks and piano rolls from a score
+:class:`LargeDatasetMulti`                            several channels, inputs and targets in files of their own
+:class:`LargeDatasetMultiMask1`, `...Mask2`           both
+====================================================  ==========================================================
+"""
+from dataset_base import LargeDataset
+from dataset_masks import LargeDatasetMask1, LargeDatasetMask2, LargeDatasetMultiMask1, LargeDatasetMultiMask2
+from dataset_multi import LargeDatasetMulti
+
+__all__ = ['LargeDataset', 'LargeDatasetMask1', 'LargeDatasetMask2', 'LargeDatasetMulti', 'LargeDatasetMultiMask1',
+           'LargeDatasetMultiMask2']
