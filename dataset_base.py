@@ -140,7 +140,7 @@ class LargeDataset(TrackSet):
         self.nprocs = whole('nprocs', nprocs, 1)
         self._batch_size = whole('batch_size', batch_size, 1)
         self._batch_memory = whole('batch_memory', batch_memory, 1)
-        self._ahead = ReadAhead(self._prepare, self.nprocs)
+        self._ahead = ReadAhead(self.nprocs)
         self.epoch = 0
         self._start_over()
         if path_transform_in is not None:
@@ -290,12 +290,13 @@ class LargeDataset(TrackSet):
             order = self._planned(self.seed, self.epoch).order(number)
             if self._chunk_batches >= len(self):
                 if self._resident is None:
-                    self._resident = self._ahead.take(key)
+                    self._resident = self._ahead.take(key, self._prepare)
                 chunk = self._resident
             else:
-                chunk = self._ahead.take(key)
+                chunk = self._ahead.take(key, self._prepare)
                 last = (number + 1) * self._chunk_batches >= len(self)
-                self._ahead.start((self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1))
+                following = (self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1)
+                self._ahead.start(following, self._prepare)
             self._chunk_key, self._chunk = key, chunk.shuffled(self.epoch, order)
         return self._chunk
 

@@ -111,8 +111,9 @@ class _WithNotes:
         if self.save_mask:
             arrays['masks'][:] = self._masks(notes, begin, end, arrays['masks'].shape[-1])
 
-    def _arrange(self, name, array):
-        if name == 'masks' and self.normalize == 'max' and array.ndim == 4:
+    @classmethod
+    def _arrange(cls, name, array):
+        if name == 'masks' and cls.normalize == 'max' and array.ndim == 4:
             # only now it is known of which window to take the maximum
             array = array / array.max(axis=(1, 3), keepdims=True)
         return super()._arrange(name, array)

@@ -72,6 +72,7 @@ class LargeDatasetMulti(LargeDataset):
     def _rows(self, track):
         return range(track.inputs.shape[0]), range(track.outputs.shape[0])
 
-    def _arrange(self, name, array):
+    @classmethod
+    def _arrange(cls, name, array):
         """Channels before time: (n, time, channels, width) to (n, channels, time, width); frames stay as they are."""
         return array if array.ndim == 3 else array.swapaxes(1, 2).copy()

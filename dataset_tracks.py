@@ -135,7 +135,8 @@ class TrackSet:
         rows_in, rows_out = self._rows(first)
         return {'inputs': (len(rows_in), first.inputs.shape[2]), 'outputs': (len(rows_out), first.outputs.shape[2])}
 
-    def _arrange(self, name, array):
+    @classmethod
+    def _arrange(cls, name, array):
         """Lay rows side by side: (..., rows, width) to (..., rows * width)."""
         return array.reshape(array.shape[:-2] + (array.shape[-2] * array.shape[-1],))
 

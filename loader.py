@@ -95,31 +95,32 @@ class ReadAhead:
 
     Parameters
     ----------
-    prepare : callable
-        ``prepare(key)`` returns an item to be filled, and a list of functions without arguments that fill it.
     nprocs : int
         Number of threads.
     """
 
-    def __init__(self, prepare, nprocs):
-        self._prepare, self._nprocs = prepare, nprocs
+    def __init__(self, nprocs):
+        self._nprocs = nprocs
         self._pool = None
         self._key = self._item = None
         self._work = []
 
-    def start(self, key):
-        """Begin to read `key`, unless that is under way."""
+    def start(self, key, prepare):
+        """Begin to read the item `key`, unless that is under way.
+
+        ``prepare(key)`` returns the item, to be filled, and a list of functions without arguments that fill it.
+        """
         if self._item is not None and self._key == key:
             return
         self.cancel()
         if self._pool is None:
             self._pool = concurrent.futures.ThreadPoolExecutor(self._nprocs, thread_name_prefix='dataset')
-        self._key, (self._item, pieces) = key, self._prepare(key)
+        self._key, (self._item, pieces) = key, prepare(key)
         self._work = [self._pool.submit(piece) for piece in pieces]
 
-    def take(self, key):
+    def take(self, key, prepare):
         """The item `key`, waited for or, if it was not begun, read now. Errors of the reading are raised here."""
-        self.start(key)
+        self.start(key, prepare)
         try:
             for work in self._work:
                 work.result()
