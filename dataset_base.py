@@ -1,5 +1,7 @@
 """`LargeDataset`: shuffled training batches from feature files that need not fit into memory."""
+import functools
 import hashlib
+import weakref
 
 import numpy as np
 
@@ -204,7 +206,8 @@ class LargeDataset(TrackSet):
         """The chunks up to the end of the current epoch, each with the batches not yet taken.
 
         While a chunk is in use the position stays in front of it: ``state(k)`` is the state after its first k
-        batches. Let go of a chunk before asking for the next one, as a for loop does, or there are three in memory.
+        batches. The next chunk but one is begun when nobody holds this one any more, neither the chunk nor one of its
+        arrays: a for loop lets go of it in time, a list of all chunks holds the whole epoch.
 
         Yields
         ------
@@ -275,7 +278,7 @@ class LargeDataset(TrackSet):
     def _start_over(self):
         self._ahead.cancel()
         self._batch = 0
-        self._chunk = self._resident = self._plan = None
+        self._chunk = self._resident = self._plan = self._lifetime = None
         fits = self.total_points <= self._batch_memory * self.batch_size
         self._chunk_batches = len(self) if fits else max(1, self._batch_memory // 2)
 
@@ -285,8 +288,6 @@ class LargeDataset(TrackSet):
         number = self._batch // self._chunk_batches
         key = (self.seed, self.epoch, number)
         if self._chunk is None or self._chunk_key != key:
-            # let go of the old chunk before a third one is begun
-            self._chunk = None
             order = self._planned(self.seed, self.epoch).order(number)
             if self._chunk_batches >= len(self):
                 if self._resident is None:
@@ -295,10 +296,19 @@ class LargeDataset(TrackSet):
             else:
                 chunk = self._ahead.take(key, self._prepare)
                 last = (number + 1) * self._chunk_batches >= len(self)
-                following = (self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1)
-                self._ahead.start(following, self._prepare)
+                self._read_on((self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1))
+                self._lifetime = chunk.lifetime()
             self._chunk_key, self._chunk = key, chunk.shuffled(self.epoch, order)
         return self._chunk
+
+    def _read_on(self, key):
+        """Begin to read a chunk, as soon as the one before the current one has been let go, by its user as well."""
+        begin = functools.partial(self._ahead.start, key, self._prepare)
+        before = self._lifetime and self._lifetime()
+        if before is None:
+            begin()
+        else:
+            weakref.finalize(before, begin).atexit = False
 
     def _planned(self, seed, epoch):
         """The plan of an epoch; the last one is kept."""

@@ -138,8 +138,9 @@ def read_frames(tensor, rows, begin, out, factor=1., log=False):
                                      % tensor.path)
                 if log:
                     np.log10(np.add(block, 1, out=block), out=block)
-                np.multiply(block, block.dtype.type(factor), out=out[start:start + len(block), column],
-                            casting='same_kind')
+                if factor != 1:
+                    np.multiply(block, factor, out=block)  # in place and then copied: twice as fast as in one step
+                out[start:start + len(block), column] = block
 
 
 class Scratch:

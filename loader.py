@@ -1,5 +1,6 @@
 """Chunks of training data, read ahead by threads while the one before is being used."""
 import concurrent.futures
+import weakref
 
 import numpy as np
 
@@ -47,6 +48,10 @@ class Chunk:
 
     def _of(self, name):
         return self._arrange(name, self._arrays[name]) if name in self._arrays else None
+
+    def lifetime(self):
+        """Weak reference that dies when nobody holds these frames any more, neither as a chunk nor as an array."""
+        return weakref.ref(self._arrays['inputs'])
 
     def __len__(self):
         """Number of batches."""

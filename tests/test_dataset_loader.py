@@ -217,6 +217,19 @@ def test_nothing_is_left_of_a_dataset_that_is_dropped(tree):
         gc.enable()
 
 
+def test_chunks_that_are_kept_stay_whole(tree):
+    """Whoever keeps all chunks has the whole epoch, read without looking ahead."""
+    reference = list(dataset.LargeDataset(tree, **SETTINGS))
+    train = dataset.LargeDataset(tree, **SETTINGS)
+    kept = list(train.chunks())
+    assert_same([batch for chunk in kept for batch in chunk], reference)
+    frames = [chunk.inputs for chunk in kept]
+    del kept
+    assert not train._ahead._work
+    del frames
+    assert train._ahead._work, 'the next epoch has been begun'
+
+
 def test_a_file_cut_short_while_training(tree):
     train = dataset.LargeDataset(tree, **SETTINGS)
     train()
@@ -269,14 +282,15 @@ def now():
     line, = [line for line in open('/proc/self/status') if line.startswith('VmData')]
     return int(line.split()[1]) // 1024
 
-# a tenth of the data (188 MiB), no overlap: this many frames are really needed
-train = LargeDataset(sys.argv[1], time_context=10, overlap=0, batch_size=16, batch_memory=40, tensortype='float32')
-allowance = 40 * 16 * 10 * 256 * 3 * 4 // 2 ** 20
-# stacks of two threads, read buffers, a batch being cut, room for the interpreter
-limit = now() + allowance + 16 + 2 + 2 + 10
+# no overlap, so that this many frames are really needed; the data (188 MiB) are four times as much
+train = LargeDataset(sys.argv[1], time_context=10, overlap=0, batch_size=16, batch_memory=100, tensortype='float32',
+                     nprocs=1)
+allowance = 100 * 16 * 10 * 256 * 3 * 4 // 2 ** 20
+# the thread's stack, its read buffer, a batch being cut, room for the interpreter; less than a third chunk (23)
+limit = now() + allowance + 8 + 1 + 1 + 10
 resource.setrlimit(resource.RLIMIT_DATA, (limit * 2 ** 20,) * 2)
 try:
-    np.ones(60 * 2 ** 20, np.uint8)
+    np.ones(188 * 2 ** 20, np.uint8)  # the limit holds
 except MemoryError:
     seen = sum(len(inputs) for epoch in range(2) for inputs, outputs in train)
     seen += sum(len(chunk.starts) for chunk in train.chunks())
@@ -293,4 +307,13 @@ def test_memory_stays_within_the_allowance(tmp_path):
                           env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'), universal_newlines=True)
     assert done.returncode == 0, done.stderr
     allowance, seen, total = json.loads(done.stdout)
-    assert allowance == 18 and total == 40 * 160 and seen == 3 * total
+    assert allowance == 46 and total == 40 * 160 and seen == 3 * total
+
+
+def test_the_benchmark_runs(script, tmp_path):
+    done = script('benchmarks/loader.py', '--files', 2, '--frames', 200, '--step', 1, '--folder', tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines[2:]] == ['naive', 'batches', 'chunks'] * 2 + ['ideal']
+    assert all(float(line[-2]) > 0 for line in lines[2:])
+    assert os.listdir(str(tmp_path)) == []

@@ -106,6 +106,14 @@ def test_notes_without_channels_hold_for_every_channel(multi_tree, notes):
                                            expected[:, source * width:(source + 1) * width], atol=1e-9, err_msg=name)
 
 
+def test_instruments_without_a_source_are_ignored(multi_tree, notes4):
+    write(multi_tree, 'x', np.concatenate([notes4, notes4[:, :1]], axis=1), '__m5_')
+    given = [dataset.LargeDatasetMultiMask2(str(multi_tree), pitch_code=code, pitched=True).loadFile(0, 0, 3)
+             for code in ('e', 'm5')]
+    for four, five in zip(*given):
+        np.testing.assert_array_equal(four, five)
+
+
 def test_batches_and_chunks_carry_the_masks(tmp_path, notes):
     """From several files, in chunks: each example's masks are those of its own place."""
     rng = np.random.default_rng(0)
