@@ -1,5 +1,4 @@
 """`LargeDataset`: shuffled training batches from feature files that need not fit into memory."""
-import functools
 import hashlib
 import weakref
 
@@ -255,11 +254,9 @@ class LargeDataset(TrackSet):
                      for name in settings if state.get(name) != settings[name]]
         if different:
             raise InputError('cannot continue: %s' % ', '.join(different))
-        self._ahead.cancel()
-        self._chunk = None
-        self.seed = whole('seed', state.get('seed', -1), 0, 2 ** 32 - 1)
-        self.epoch = whole('epoch', state.get('epoch', -1), 0)
-        self._batch = whole('batch', state.get('batch', -1), 0, len(self) - 1)
+        position = (whole('seed', state.get('seed', -1), 0, 2 ** 32 - 1), whole('epoch', state.get('epoch', -1), 0),
+                    whole('batch', state.get('batch', -1), 0, len(self) - 1))
+        self.seed, self.epoch, self._batch = position
 
     def _settings(self):
         """What the order of the batches depends on, apart from seed and epoch."""
@@ -271,6 +268,7 @@ class LargeDataset(TrackSet):
 
     def close(self):
         """End the reading threads; they start again when needed."""
+        self._following = None
         self._ahead.close()
 
     # --- chunks ---------------------------------------------------------------------------------------
@@ -278,7 +276,7 @@ class LargeDataset(TrackSet):
     def _start_over(self):
         self._ahead.cancel()
         self._batch = 0
-        self._chunk = self._resident = self._plan = self._lifetime = None
+        self._chunk = self._resident = self._plan = self._lifetime = self._following = None
         fits = self.total_points <= self._batch_memory * self.batch_size
         self._chunk_batches = len(self) if fits else max(1, self._batch_memory // 2)
 
@@ -303,12 +301,17 @@ class LargeDataset(TrackSet):
 
     def _read_on(self, key):
         """Begin to read a chunk, as soon as the one before the current one has been let go, by its user as well."""
-        begin = functools.partial(self._ahead.start, key, self._prepare)
+        self._following = key
         before = self._lifetime and self._lifetime()
         if before is None:
-            begin()
+            self._begin(key)
         else:
-            weakref.finalize(before, begin).atexit = False
+            weakref.finalize(before, self._begin, key).atexit = False
+
+    def _begin(self, key):
+        # a chunk that was let go late must not stop the reading of what is needed by then
+        if key == self._following:
+            self._ahead.start(key, self._prepare)
 
     def _planned(self, seed, epoch):
         """The plan of an epoch; the last one is kept."""

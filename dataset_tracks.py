@@ -86,11 +86,11 @@ class TrackSet:
     def _check(self, track, first):
         """Check that the files of a track can be used and agree with those of the first track."""
         dataset_files.check_magnitudes(track, self._rows(track)[1].stop, first)
-        windows = len(self._starts(track))
-        if track.extra and (len(track.extra.shape) != 2 or track.extra.shape[0] < windows - 1
+        rows = max(1, len(self._starts(track)) - 1)  # the last window's own features are never used
+        if track.extra and (len(track.extra.shape) != 2 or track.extra.shape[0] < rows
                             or track.extra.shape[1] != first.extra.shape[1]):
             raise InputError('%s has the shape %s, expected at least %d windows by %d, as the first file'
-                             % (track.extra.path, track.extra.shape, windows - 1, first.extra.shape[-1]))
+                             % (track.extra.path, track.extra.shape, rows, first.extra.shape[-1]))
 
     def _rows(self, track):
         """The rows of the input and of the output tensor of a track that are used."""

@@ -88,7 +88,7 @@ class Chunk:
     def _cut(self, part):
         index = self.starts[part, None] + np.arange(self.time_context)
         cut = [self._arrange(name, array.take(index, axis=0)) for name, array in self._arrays.items()]
-        return cut if self.features is None else cut + [self.features[part]]
+        return cut if self.features is None else cut + [self.features[part].copy()]
 
 
 class ReadAhead:

@@ -1,11 +1,16 @@
 """What LargeDataset gives: recorded values of the original, a plain restatement of the cutting, errors."""
+import doctest
 import os
 
 import numpy as np
 import pytest
 
 import dataset
+import dataset_base
+import dataset_multi
+import dataset_stats
 import features
+import segments
 from conftest import assert_sampled
 from errors import InputError
 from feature_tree import cut_all, sorted_rows, write, write_random
@@ -14,6 +19,12 @@ from feature_tree import cut_all, sorted_rows, write, write_random
 def everything(train):
     """All batches of the rest of an epoch, joined: [inputs, outputs, ...]."""
     return [np.concatenate(parts) for parts in zip(*train)]
+
+
+@pytest.mark.parametrize('module', [segments, dataset_base, dataset_multi, dataset_stats, features])
+def test_examples_in_docstrings(module):
+    failed, tried = doctest.testmod(module)
+    assert failed == 0 and tried > 0
 
 
 # --- recorded values ----------------------------------------------------------------------------------
@@ -64,7 +75,8 @@ def test_without_legacy_the_recorded_examples_are_a_part(tmp_path, load_file):
 
 
 def test_targets_of_another_folder(tmp_path, golden, golden_json):
-    index, recorded = golden_json('3_dataset/loadFile_two_dirs.json'), np.load(golden('3_dataset/loadFile_two_dirs.npz'))
+    index = golden_json('3_dataset/loadFile_two_dirs.json')
+    recorded = np.load(golden('3_dataset/loadFile_two_dirs.npz'))
     write(tmp_path / 'in', 'x', np.random.RandomState(index['seed_in']).uniform(size=index['shape_in']))
     write(tmp_path / 'out', 'x', np.random.RandomState(index['seed_out']).uniform(size=index['shape_out']))
     for nsources in (1, 3):

@@ -31,6 +31,13 @@ def take(train, count):
     return [[part.copy() for part in train()] for _ in range(count)]
 
 
+def take_epoch(tree, epoch):
+    """All batches of one epoch."""
+    train = dataset.LargeDataset(tree, **SETTINGS)
+    train.set_epoch(epoch)
+    return list(train)
+
+
 def assert_same(batches, others):
     assert len(batches) == len(others) > 0
     for batch, other in zip(batches, others):
@@ -224,10 +231,11 @@ def test_chunks_that_are_kept_stay_whole(tree):
     kept = list(train.chunks())
     assert_same([batch for chunk in kept for batch in chunk], reference)
     frames = [chunk.inputs for chunk in kept]
-    del kept
-    assert not train._ahead._work
-    del frames
-    assert train._ahead._work, 'the next epoch has been begun'
+    del kept, frames[:-2]
+    assert not train._ahead._work, 'what was let go too late is not needed any more'
+    del frames[0]
+    assert train._ahead._key == (0, 1, 0), 'the next epoch has been begun'
+    assert_same(list(train), take_epoch(tree, 1))
 
 
 def test_a_file_cut_short_while_training(tree):

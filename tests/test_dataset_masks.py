@@ -152,9 +152,11 @@ def test_class_weights_of_equal_and_of_no_notes(multi_tree):
 
 @pytest.mark.parametrize('change, message', [
     (lambda folder: (folder / 'x__g_.shape').unlink(), 'x__g_.shape: No such file'),
-    (lambda folder: write(folder, 'x', np.zeros((2, 43)), '__g_'), r'x__g_.data has the shape \(2, 43\), expected 3 or 4'),
+    (lambda folder: write(folder, 'x', np.zeros((2, 43)), '__g_'),
+     r'x__g_.data has the shape \(2, 43\), expected 3 or 4'),
     (lambda folder: write(folder, 'x', np.zeros((4, 2, 42)), '__g_'), r'x__g_.data has the shape \(4, 2, 42\)'),
-    (lambda folder: write(folder, 'x', np.zeros((7, 90, 5)), '_out_m_'), 'x_in_m_.data has 140 frames, but .*x_out_m_.data has 90'),
+    (lambda folder: write(folder, 'x', np.zeros((7, 90, 5)), '_out_m_'),
+     'x_in_m_.data has 140 frames, but .*x_out_m_.data has 90'),
     (lambda folder: write(folder, 'x', np.zeros((7, 140, 513)), '_out_m_'),
      'x_out_m_.data has 7 channels, expected a multiple of the 2 of .*x_in_m_.data'),
     (lambda folder: (folder / 'x_in_m_.data').unlink(), 'no feature file that ends in _in_m_.data'),
