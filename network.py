@@ -84,8 +84,10 @@ class UnrolledConvLayer(LinearConvLayer):
             raise ValueError('filters of %s span two axes, expected one' % (filter_size,))
         # the axis to convolve along stands beside the channels; the other one counts as batch
         self.axis = 2 if filter_size[1] == 1 else 3
+        # one expression for all uses, so that their gradients are added before they are taken back to the filters
+        self.matrix = self._unroll()
 
-    def matrix(self):
+    def _unroll(self):
         """The banded matrix, shape (channels * positions in, filters * positions out)."""
         filters, channels = self.get_W_shape()[:2]
         taps = self.filter_size[self.axis - 2]
@@ -101,10 +103,10 @@ class UnrolledConvLayer(LinearConvLayer):
         return banded.dimshuffle(1, 3, 0, 2).reshape((channels * size_in, filters * size_out))
 
     def correlate(self, input):
-        return self._product(input, self.matrix(), self.input_shape, self.output_shape)
+        return self._product(input, self.matrix, self.input_shape, self.output_shape)
 
     def transpose(self, value, batch_size):
-        return self._product(value, self.matrix().T, (batch_size,) + self.output_shape[1:],
+        return self._product(value, self.matrix.T, (batch_size,) + self.output_shape[1:],
                              (batch_size,) + self.input_shape[1:])
 
     def _product(self, value, matrix, shape, new_shape):
@@ -122,8 +124,9 @@ class StridedConvLayer(LinearConvLayer):
         super().__init__(incoming, num_filters, filter_size, stride, **kwargs)
         self.blocks = -(-filter_size[1] // stride[1])
         self.positions = self.output_shape[3]
+        self.matrix = self._blocks()
 
-    def matrix(self):
+    def _blocks(self):
         """The filters, flipped and padded to whole blocks, shape (channels * blocks * stride, filters)."""
         filters, channels, _, width = self.get_W_shape()
         columns = self.blocks * self.stride[1]
@@ -137,14 +140,14 @@ class StridedConvLayer(LinearConvLayer):
         rows = rows.dimshuffle(0, 2, 3, 1, 4)
         patches = T.stack([rows[:, :, block:block + self.positions] for block in range(self.blocks)], axis=4)
         patches = patches.reshape((batch_size * frames * self.positions, channels * self.blocks * self.stride[1]))
-        product = T.dot(patches, self.matrix()).reshape((batch_size, frames, self.positions, self.num_filters))
+        product = T.dot(patches, self.matrix).reshape((batch_size, frames, self.positions, self.num_filters))
         return product.dimshuffle(0, 3, 1, 2)
 
     def transpose(self, value, batch_size):
         _, channels, frames, bins = self.input_shape
         blocks, positions, stride = self.blocks, self.positions, self.stride[1]
         rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
-        patches = T.dot(rows, self.matrix().T).reshape((batch_size, frames, positions, channels, blocks, stride))
+        patches = T.dot(rows, self.matrix.T).reshape((batch_size, frames, positions, channels, blocks, stride))
         total = _zeros((batch_size, frames, positions + blocks - 1, channels, stride))
         for block in range(blocks):
             total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
@@ -199,8 +202,7 @@ class FrequencyPoolLayer(Layer):
 class FrequencyUnpoolLayer(MergeLayer):
     """The inverse of a :class:`FrequencyPoolLayer`: every bin that was the maximum of its block gets the value.
 
-    `incoming` may hold several branches side by side on the batch axis. Bins that tie all get the value,
-    as published models expect; the bins of the dropped last block are 0.
+    Bins that tie all get it, as published models expect; the bins of the dropped last block are 0.
     """
 
     def __init__(self, incoming, pool, **kwargs):
@@ -208,21 +210,19 @@ class FrequencyUnpoolLayer(MergeLayer):
         self.pool = pool
 
     def get_output_shape_for(self, input_shapes):
-        return (input_shapes[0][0],) + tuple(input_shapes[1][1:])
+        return tuple(input_shapes[1])
 
     def get_output_for(self, inputs, **kwargs):
         value, input = inputs
-        shape = tuple(self.pool.output_shape)
-        stacked = self.output_shape[0] // shape[0]
         blocks = self.pool.blocks(input)
         kept = T.cast(T.eq(blocks, blocks.max(axis=4, keepdims=True)), value.dtype)
-        spread = kept.dimshuffle('x', 0, 1, 2, 3, 4) * value.reshape((stacked,) + shape).dimshuffle(0, 1, 2, 3, 4, 'x')
-        spread_shape = (self.output_shape[0],) + shape[1:3] + (shape[3] * self.pool.size,)
-        return _fit_bins(spread.reshape(spread_shape), spread_shape, self.output_shape[3])
+        spread = kept * value.dimshuffle(0, 1, 2, 3, 'x')
+        shape = tuple(self.pool.output_shape[:3]) + (self.pool.output_shape[3] * self.pool.size,)
+        return _fit_bins(spread.reshape(shape), shape, self.output_shape[3])
 
 
-class BatchLayer(MergeLayer):
-    """Stack layers of the same shape on the batch axis, so that what follows runs once for all."""
+class StackLayer(MergeLayer):
+    """Stack layers of the same shape on the batch axis, so that what follows is one product for all."""
 
     def get_output_shape_for(self, input_shapes):
         return (sum(shape[0] for shape in input_shapes),) + tuple(input_shapes[0][1:])
@@ -231,13 +231,27 @@ class BatchLayer(MergeLayer):
         return T.concatenate(inputs, axis=0) if len(inputs) > 1 else inputs[0]
 
 
-class SourcesLayer(Layer):
+class UnstackLayer(Layer):
+    """Part `number` of what was stacked, of `batch_size` examples."""
+
+    def __init__(self, incoming, number, batch_size, **kwargs):
+        self.number, self.batch_size = number, batch_size
+        super().__init__(incoming, **kwargs)
+
+    def get_output_shape_for(self, input_shape):
+        return (self.batch_size,) + tuple(input_shape[1:])
+
+    def get_output_for(self, input, **kwargs):
+        return input[self.number * self.batch_size:(self.number + 1) * self.batch_size]
+
+
+class SourcesLayer(MergeLayer):
     """Lay the decoded branches side by side, add one bias per channel, rectify, and pick the sources' channels.
 
     Parameters
     ----------
-    incoming : Layer
-        Branches stacked on the batch axis, shape (branches * batch, channels, frames, bins).
+    incomings : list of Layer
+        The decoded branches, shape (batch, channels, frames, bins).
     network : architecture.Architecture
 
     Notes
@@ -245,21 +259,38 @@ class SourcesLayer(Layer):
     The bias has one entry per channel of all slots, as the original's, also for channels that nothing uses.
     """
 
-    def __init__(self, incoming, network, **kwargs):
-        super().__init__(incoming, **kwargs)
+    def __init__(self, incomings, network, **kwargs):
+        super().__init__(incomings, **kwargs)
         self.network = network
         self.b = self.add_param(lasagne.init.Constant(0), (len(network.decoders) * network.channels,), name='b',
                                 regularizable=False)
 
-    def get_output_shape_for(self, input_shape):
-        return (input_shape[0] // self.network.branches, len(self.network.outputs)) + tuple(input_shape[2:])
+    def get_output_shape_for(self, input_shapes):
+        batch_size, _, frames, bins = input_shapes[0]
+        return batch_size, len(self.network.outputs), frames, bins
 
-    def get_output_for(self, input, **kwargs):
-        network = self.network
-        stacked = input.reshape((network.branches, self.output_shape[0]) + tuple(self.input_shape[1:]))
-        chosen = [stacked[network.decoders[channel // network.channels], :, channel % network.channels]
-                  + self.b[channel] for channel in network.outputs]
-        return lasagne.nonlinearities.rectify(T.stack(chosen, axis=1))
+    def channels(self, inputs):
+        """The decoded channels that are used, each once, and which of them and which bias each source has.
+
+        Returns
+        -------
+        channels : list of tensor, shape (batch, frames, bins)
+        sources : list of (int, int)
+            For each source, the number of its channel in the list and of its bias.
+        """
+        places = [(self.network.decoders[slot], part) for slot, part in
+                  (divmod(output, self.network.channels) for output in self.network.outputs)]
+        distinct = sorted(set(places))
+        sources = [(distinct.index(place), output) for place, output in zip(places, self.network.outputs)]
+        return [inputs[branch][:, part] for branch, part in distinct], sources
+
+    def rectified(self, inputs):
+        """The outputs one by one, a list of tensors of shape (batch, frames, bins)."""
+        channels, sources = self.channels(inputs)
+        return [lasagne.nonlinearities.rectify(channels[number] + self.b[bias]) for number, bias in sources]
+
+    def get_output_for(self, inputs, **kwargs):
+        return T.stack(self.rectified(inputs), axis=1)
 
 
 def build(network, input_var, batch_size, literal=False):
@@ -302,17 +333,19 @@ def build(network, input_var, batch_size, literal=False):
     size = int(np.prod(network.encoded))
     branches = [DenseLayer(hidden, size, nonlinearity=relu) for _ in range(network.branches)]
 
-    def decode(layer):
-        layer = ReshapeLayer(layer, (layer.output_shape[0],) + network.encoded)
-        if literal:
-            layer = InverseLayer(layer, conv2)
-            layer = InverseLayer(layer, pooled) if network.pool > 1 else layer
-            return InverseLayer(layer, conv1)
-        layer = TransposeLayer(layer, conv2)
-        layer = FrequencyUnpoolLayer(layer, pooled) if network.pool > 1 else layer
-        return TransposeLayer(layer, conv1)
-
-    decoded = BatchLayer([decode(branch) for branch in branches]) if literal else decode(BatchLayer(branches))
+    shapes = (batch_size,) + network.encoded
+    if literal:
+        decoded = [InverseLayer(ReshapeLayer(branch, shapes), conv2) for branch in branches]
+        if network.pool > 1:
+            decoded = [InverseLayer(branch, pooled) for branch in decoded]
+        decoded = [InverseLayer(branch, conv1) for branch in decoded]
+    else:
+        stacked = ReshapeLayer(StackLayer(branches), (len(branches) * batch_size,) + network.encoded)
+        stacked = TransposeLayer(stacked, conv2)
+        decoded = [UnstackLayer(stacked, number, batch_size) for number in range(len(branches))]
+        if network.pool > 1:
+            decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
+        decoded = [TransposeLayer(branch, conv1) for branch in decoded]
     return SourcesLayer(decoded, network)
 
 
@@ -324,15 +357,20 @@ class LiteralConvLayer(Conv2DLayer):
                          **kwargs)
 
 
+def source_outputs(net):
+    """The outputs of a network that :func:`build` returned, as a list of tensors of shape (batch, frames, bins)."""
+    return net.rectified(lasagne.layers.get_output(net.input_layers))
+
+
 def soft_masks(outputs, noise, eps, in_numerator):
     """Turn the network's outputs into masks.
 
     Parameters
     ----------
-    outputs : tensor4
-        Not negative, shape (batch, sources, frames, bins).
-    noise : tensor4
-        Uniform in (0, 1], broadcastable to (batch, 1, frames, bins).
+    outputs : list of tensor
+        One per source, not negative.
+    noise : tensor
+        Uniform in (0, 1], broadcastable to the shape of an output.
     eps : float
         Weight of the noise.
     in_numerator : bool
@@ -341,20 +379,22 @@ def soft_masks(outputs, noise, eps, in_numerator):
 
     Returns
     -------
-    tensor4
-        Shape of `outputs`, in [0, 1].
+    list of tensor
+        In [0, 1].
     """
     weighted = noise * np.asarray(eps, dtype=noise.dtype)
     if in_numerator:
-        outputs = outputs + weighted
-        return outputs / outputs.sum(axis=1, keepdims=True)
-    return outputs / (outputs.sum(axis=1, keepdims=True) + weighted)
+        outputs = [output + weighted for output in outputs]
+        total = T.add(*outputs) if len(outputs) > 1 else outputs[0]
+    else:
+        total = T.add(weighted, *outputs)
+    return [output / total for output in outputs]
 
 
 def mask_noise(shape, seed):
     """The masks' noise: uniform in (0, 1], floatX, from a seeded generator.
 
-    >>> mask_noise((1, 1, 2, 2), 0).shape
-    (1, 1, 2, 2)
+    >>> mask_noise((1, 30, 513), 0).shape
+    (1, 30, 513)
     """
     return (1 - np.random.RandomState(seed).uniform(size=shape)).astype(theano.config.floatX)

@@ -140,11 +140,12 @@ def compile_masks(network, params, settings, batch_size):
     entry = theano.tensor.tensor4('magnitudes')
     output = layers.build(network, entry, batch_size)
     lasagne.layers.set_all_param_values(output, [param.astype(theano.config.floatX, copy=False) for param in params])
-    noise = theano.shared(layers.mask_noise((1, 1, network.time_context, network.feat_size), NOISE_SEED),
-                          broadcastable=(True, True, False, False))
-    masks = layers.soft_masks(lasagne.layers.get_output(output), noise, settings.mask_eps,
+    noise = theano.shared(layers.mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
+                          broadcastable=(True, False, False))
+    masks = layers.soft_masks(layers.source_outputs(output), noise, settings.mask_eps,
                               settings.mask_noise_in_numerator)
-    return theano.function([entry], masks, allow_input_downcast=True)
+    function = theano.function([entry], masks, allow_input_downcast=True)
+    return lambda windows: np.stack(function(windows), axis=1)
 
 
 def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None, format='WAV', subtype='PCM_16',

@@ -1,5 +1,6 @@
 """Everything that is special about DSD100: sources, settings, networks."""
 import architecture
+from objective import Term
 from settings import Settings
 
 SOURCES = ('vocals', 'bass', 'drums', 'other')
@@ -12,3 +13,16 @@ SETTINGS = Settings(SOURCES)
 # The published model was trained with the Blackman-Harris window, but the original's separation script, whose
 # results were published, used Hann. A model without settings of its own gets that script's.
 LEGACY_SETTINGS = Settings(SOURCES, window='hanning')
+
+MASK_EPS_TRAINING = 1e-8
+
+# Numbers are those of SOURCES. "other" is not reconstructed by itself: it is what the masks leave over.
+# Source: LVA/ICA 2017, section 2.3, equations 4 to 6.
+LOSS = (
+    Term('vocals', ((0, 0),)),
+    Term('bass', ((1, 1),)),
+    Term('drums', ((2, 2),)),
+    Term('beta', ((1, 3), (2, 3)), weight=0.01, sign=-1),
+    Term('alpha', ((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)), weight=0.001, sign=-1),
+    Term('beta_voc', ((0, 3),), weight=0.03, sign=-1),
+)
