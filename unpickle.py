@@ -74,6 +74,10 @@ def _encode(text, encoding=None):
     return text.encode('latin1')
 
 
+def _no_bytes():
+    return b''
+
+
 def _text(value):
     return value.decode('latin1') if isinstance(value, bytes) else value
 
@@ -84,6 +88,8 @@ _NAMES = {
     ('numpy', 'ndarray'): _Array,
     ('numpy', 'dtype'): _DType,
     ('_codecs', 'encode'): _encode,
+    # how Python 3 writes no bytes at all
+    ('__builtin__', 'bytes'): _no_bytes,
 }
 
 

@@ -13,8 +13,6 @@ import unpickle
 from errors import InputError
 from examples.dsd100 import recipe
 
-PUBLISHED = 'the table of parameter counts of the original'
-
 
 def test_counts_and_sizes_of_the_published_networks():
     # number of arrays and of parameters, as counted in the original
@@ -59,7 +57,7 @@ def test_what_we_write_is_what_python_2_wrote(recorded_model, tmp_path):
 @pytest.mark.parametrize('order', ['C', 'F'])
 def test_any_protocol_and_precision_is_read(tmp_path, protocol, order):
     arrays = [np.arange(6, dtype='>f8').reshape(2, 3, order=order), np.ones((3,), np.float32), np.zeros((2, 0, 1)),
-              np.float32(3).reshape(())]
+              np.array(3, np.float32)]
     with open(str(tmp_path / 'x.pkl'), 'wb') as out:
         pickle.dump(tuple(arrays), out, protocol)
     if protocol == 5:
@@ -134,7 +132,7 @@ def test_settings_of_other_weights_are_refused(tmp_path):
     ('settings.window', 'kaiser', 'gives window'), ('settings.hop_size', 0, 'gives hop_size'),
     ('settings.sources', ['../up', 'b', 'c', 'd'], 'gives sources'), ('settings.overlap', 30, 'does not describe'),
     ('settings.scale_factor', '0.3', 'gives scale_factor'), ('network.kernel', [15], 'kernel'),
-    ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'does not describe'),
+    ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'cannot be built'), ('network.hidden', 127, 'does not describe'),
     ('network.decoders', [0, 5], 'cannot be built'), ('network', None, 'does not describe a network'),
 ])
 def test_bad_settings_are_named(tmp_path, where, value, message):
@@ -177,7 +175,6 @@ def test_a_pickle_that_would_run_code_runs_nothing(tmp_path, protocol):
     (b'text', 'm.pkl'),
     (b'\x80\x02K\x01.', 'but not of a list of arrays'),
     (b'\x80\x02].', 'but not of a list of arrays'),
-    (b'\x80\x02]q\x01cnumpy\nndarray\nq\x02(NU\x05value\x8a\x01\x05dtb.', 'the state of an object'),
     (b'\x80\x02cnumpy\nndarray\nN}U\x05valueK\x05s\x86b.', 'the state of an object'),
     (b'\x80\x02cbuiltins\neval\n.', 'the name builtins.eval'),
     (b'\x80\x02P1\n.', 'm.pkl'),

@@ -60,6 +60,8 @@ def test_the_draws_are_the_recorded_ones(golden_json):
     checks = golden_json('4_networks/draw_checks.json')
     for name in RECORDED:
         recorded = RecordedNetwork(name)
+        # a float64 run shares the inputs of the float32 one
+        name = name.replace('_float64', '')
         np.testing.assert_allclose(recorded.inputs.sum(dtype=float), checks[name]['X_sum'], rtol=1e-9)
         np.testing.assert_allclose(recorded.targets.sum(dtype=float), checks[name]['Y_sum'], rtol=1e-9)
         np.testing.assert_allclose(recorded.noise.sum(), checks[name]['U_sum'], rtol=1e-12)
