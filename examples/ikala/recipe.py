@@ -1,5 +1,10 @@
-"""Everything that is special about iKala: sources, channels, settings, networks, names of the stems."""
+"""Everything that is special about iKala: sources, channels, settings, networks, loss, names of the stems."""
+import dataclasses
+import glob
+import os
+
 import architecture
+from objective import Term
 from settings import Settings
 
 SOURCES = ('voice', 'music')
@@ -15,6 +20,31 @@ SETTINGS = Settings(SOURCES, overlap=20, downmix='sum')
 
 # the original's separation script used another window than its training; a model without settings gets it
 LEGACY_SETTINGS = Settings(SOURCES, window='hanning', overlap=20, downmix='sum')
+
+# weight of the masks' noise while training
+TRAINING_EPS = 1e-8
+
+# Numbers are those of SOURCES. The last term is reported and not minimised, as in the original.
+LOSS = (
+    Term('vocals', ((0, 0),)),
+    Term('acc', ((1, 1),), weight=0.9),
+    Term('beta_voc', ((0, 1),), weight=0.02, sign=-1),
+    Term('beta_acc', ((1, 0),), weight=0.005, sign=0),
+)
+
+FEATURES = os.path.join('transforms', 't1')
+
+
+def network(flags):
+    """The network that the flags of trainCNN ask for."""
+    chosen = architecture.IKALA_POOLED if flags.pool else architecture.IKALA
+    return dataclasses.replace(chosen, time_context=flags.time_context)
+
+
+def test_songs(db):
+    """The clips of the dataset and the names of their stems: [(path, [stem, ...])]."""
+    paths = sorted(glob.glob(os.path.join(glob.escape(db), 'Wavfile', '*.wav')))
+    return [(path, stem_names(os.path.splitext(os.path.basename(path))[0], SOURCES, True)) for path in paths]
 
 
 def stem_names(name, sources, several):

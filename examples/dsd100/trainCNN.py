@@ -1,0 +1,26 @@
+"""Train the DSD100 network on features made by compute_features, and separate the dataset with it.
+
+    python -m examples.dsd100.trainCNN --db /path/to/DSD100
+
+Writes <output>/models/model_<model>.pkl and <output>/output/<model>/{Dev,Test}/<song>/<source>.wav.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import train_cli  # noqa: E402
+from examples.dsd100 import recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Train by the flags `argv`; return the exit code."""
+    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0], recipe, {'model': 'dsd_fft_1024'})
+    flags.add_arg('--independent_other', action='store_true',
+                  help='decode "other" by a branch of its own; the published network decodes it by that of "bass"')
+    return train_cli.main(argv, flags, recipe)
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,27 @@
+"""Train the iKala network on features made by compute_features, and separate the clips with it.
+
+    python -m examples.ikala.trainCNN --db /path/to/iKala
+
+Writes <output>/models/model_<model>.pkl and <output>/output/<model>/<clip>-voice.wav and -music.wav.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import train_cli  # noqa: E402
+from examples.ikala import recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Train by the flags `argv`; return the exit code."""
+    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0], recipe, {'model': 'fft_1024', 'overlap': 20})
+    flags.add_arg('--pool', type=climate.switch, default=True, metavar='0|1',
+                  help='max-pooling over frequency, as in the published model; 0: the network of the original\'s '
+                       'training script, which its separation script cannot use')
+    return train_cli.main(argv, flags, recipe)
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,148 @@
+"""The command line that the training scripts share: features to a model, and the test songs separated with it."""
+import dataclasses
+import os
+import random
+
+import climate
+import dataset
+import files
+import model
+import separate_cli
+from errors import InputError, UsageError
+
+logger = climate.get_logger('train')
+
+
+def parser(prog, description, recipe, defaults):
+    """The flags of a training script; `defaults` replaces defaults by name."""
+    flags = climate.Parser(prog=prog, description=description)
+    add = flags.add_arg
+    add('--db', required=True, help='folder of the dataset')
+    add('--feature_path', default=None, help='folder of the features (default: <db>/%s)' % recipe.FEATURES)
+    add('--output', default=None, help='folder for models/ and output/ (default: the dataset\'s)')
+    add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
+    add('--nepochs', type=climate.positive_int, default=40, help='epochs')
+    add('--time_context', type=climate.positive_int, default=30, help='frames that the network sees')
+    add('--overlap', type=climate.non_negative_int, default=25, help='frames that successive windows share')
+    add('--batch_size', type=climate.positive_int, default=32, help='windows per step')
+    add('--batch_memory', type=climate.positive_int, default=200, help='batches in memory at a time')
+    add('--nprocs', type=climate.positive_int, default=2, help='threads that read features ahead')
+    add('--scale_factor', type=climate.positive_float, default=0.3, help='magnitudes are multiplied by it')
+    add('--seed', type=climate.non_negative_int, default=0, help='of initial weights, order and masks\' noise')
+    add('--validation', type=climate.share, default=0., metavar='SHARE',
+        help='share of the songs to hold out; the best epoch on them is kept')
+    add('--load', default=None, metavar='MODEL', help='start from the weights of this model')
+    add('--resume', action='store_true', help='continue an interrupted run')
+    add('--overwrite', action='store_true', help='start anew where a run of this name exists')
+    add('--checkpoint_minutes', type=climate.positive_float, default=10., help='time between checkpoints in an epoch')
+    add('--skip_train', action='store_true', help='only separate the test songs, with the model that is there')
+    add('--skip_sep', action='store_true', help='do not separate the test songs after training')
+    add('--quiet', action='store_true', help='no progress')
+    flags.set_defaults(**defaults)
+    return flags
+
+
+def main(argv, flags, recipe):
+    """Train by the parsed `flags` and a recipe; return the exit code.
+
+    The recipe has FEATURES (folder of the features below the dataset's), SETTINGS, NETWORKS, LOSS, TRAINING_EPS,
+    ``network(flags)`` and ``test_songs(db)``: [(sound file, folder of its stems relative to the output, name)].
+    """
+    flags = flags.parse_args(argv)
+    climate.enable_default_logging()
+    if flags.overlap >= flags.time_context:
+        raise UsageError('--overlap is %d, expected less than --time_context %d' % (flags.overlap, flags.time_context))
+    if os.path.basename(flags.model) != flags.model or not flags.model:
+        raise UsageError('--model is %r, expected a name without folders' % flags.model)
+    if not os.path.isdir(flags.db):
+        raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
+    output = flags.output or flags.db
+    network = recipe.network(flags)
+    settings = dataclasses.replace(recipe.SETTINGS, scale_factor=flags.scale_factor, overlap=flags.overlap)
+    if not flags.skip_train:
+        train(flags, recipe, network, settings, os.path.join(output, 'models'))
+    if flags.skip_sep:
+        return 0
+    return separate_test_songs(flags, recipe, output)
+
+
+def train(flags, recipe, network, settings, folder):
+    """Train, or go on training, the model of the flags."""
+    feature_path = flags.feature_path or os.path.join(flags.db, recipe.FEATURES)
+    data, held_out = split(flags, feature_path, settings)
+    if data.input_size != network.feat_size:
+        raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
+                         % (feature_path, data.input_size, network.feat_size))
+    initial = model.load(flags.load, (network,), 'this training').params if flags.load else None
+    files.make_folder(folder)
+    stored = [path for path in (os.path.join(folder, pattern % flags.model)
+                                for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')) if os.path.exists(path)]
+    if stored and not (flags.resume or flags.overwrite):
+        raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
+                         % stored[0])
+
+    import backend
+    backend.prepare()
+    import training
+    terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
+    run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
+                       minutes=flags.checkpoint_minutes, quiet=flags.quiet)
+    if flags.resume and run.resume():
+        logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
+    elif flags.resume:
+        logger.info('there is no checkpoint to resume: starting anew')
+    if initial is not None and not run.history and data.epoch == 0 and data.state()['batch'] == 0:
+        run.step.set_values(initial)
+    logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
+                data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
+    run.run(flags.nepochs)
+    data.close()
+
+
+def split(flags, feature_path, settings):
+    """The training data and, with --validation, the songs that are held out (else None)."""
+    def load(**more):
+        return dataset.LargeDataset(feature_path, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
+                                    time_context=flags.time_context, overlap=flags.overlap, nprocs=flags.nprocs,
+                                    mult_factor_in=settings.scale_factor, mult_factor_out=settings.scale_factor,
+                                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed, **more)
+    data = load()
+    if not flags.validation:
+        return data, None
+    songs = sorted({song_of(name) for name in data.file_list})
+    count = round(flags.validation * len(songs))
+    if not 0 < count < len(songs):
+        raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
+                         % (flags.validation, len(songs), count))
+    held_out = set(random.Random(flags.seed).sample(songs, count))
+    logger.info('held out: %s', ', '.join(sorted(held_out)))
+    return load(exclude_list=sorted(held_out)), load(exclude_list=[song for song in songs if song not in held_out])
+
+
+def song_of(name):
+    """The song of a feature file: ``Artist - Title_3__m_.data`` and ``Artist - Title__m_.data`` are of one.
+
+    >>> song_of('Artist - Title_3__m_.data'), song_of('10161_chorus__m_.data')
+    ('Artist - Title', '10161_chorus')
+    """
+    song = name[:-len('_m_.data')].rstrip('_')
+    head, _, number = song.rpartition('_')
+    return head if head and number.isdigit() else song
+
+
+def separate_test_songs(flags, recipe, output):
+    """Separate the dataset's mixtures with the trained model into ``<output>/output/<model>``."""
+    path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
+    loaded = model.load(path, recipe.NETWORKS, 'this script')
+    songs = recipe.test_songs(flags.db)
+    if not songs:
+        raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
+    folder = os.path.join(output, 'output', flags.model)
+    plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
+    options = separate_cli.parser('', '', recipe.SOURCES).parse_args(
+        ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
+        + (['--quiet'] if flags.quiet else []))
+    plan, failures = separate_cli.readable(plan)
+    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps)
+    failures += separate_cli.separate(plan, loaded, settings, options)
+    return separate_cli.report(failures, len(songs))

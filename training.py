@@ -1,0 +1,303 @@
+"""Train a network: compile, epochs, checkpoints, resume.
+
+The data of a chunk stay on the device, each frame once, and a batch is cut there by the numbers of its first
+frames: what travels per step is a few hundred bytes. Source of the recipe: P. Chandna, M. Miron, J. Janer and
+E. Gomez, LVA/ICA 2017, section 3; the optimiser is Adadelta with learning rate 1, rho 0.95, epsilon 1e-6.
+"""
+import csv
+import io
+import os
+import pickle
+import time
+
+import numpy as np
+import tqdm
+
+import backend
+import checkpoint
+import climate
+import files
+import model
+from errors import InputError
+
+theano = backend.prepare(verbose=False)
+
+import lasagne  # noqa: E402
+import theano.tensor as T  # noqa: E402
+
+import network as layers  # noqa: E402
+import objective  # noqa: E402
+
+logger = climate.get_logger(__name__)
+
+OPTIMIZERS = {'adadelta': lasagne.updates.adadelta, 'adam': lasagne.updates.adam}
+
+
+class Step:
+    """The compiled training step, and the evaluation of the loss without one.
+
+    Parameters
+    ----------
+    network : architecture.Architecture
+    settings : settings.Settings
+    terms : tuple of objective.Term
+        The loss; targets are numbered like the network's outputs.
+    batch_size : int
+    seed : int
+        For the initial parameters and the masks' noise.
+    optimizer : {'adadelta', 'adam'}
+    """
+
+    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta'):
+        self.batch_size = batch_size
+        frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
+        self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
+        self._outputs = theano.shared(np.zeros((1, sources * bins), theano.config.floatX))
+        starts, valid = T.lvector('starts'), T.vector('valid')
+        rows = (starts[:, None] + T.arange(frames)[None, :]).reshape((batch_size * frames,))
+        # examples that fill up the last batch are silent: they add nothing to loss and gradient
+        mixture = self._inputs[rows].reshape((batch_size, frames, bins)) * valid[:, None, None]
+        targets = self._outputs[rows].reshape((batch_size, frames, sources * bins)) * valid[:, None, None]
+        targets = [targets[:, :, source * bins:(source + 1) * bins] for source in range(sources)]
+
+        lasagne.random.set_rng(np.random.RandomState(seed))
+        self.net = layers.build(network, mixture.dimshuffle(0, 'x', 1, 2), batch_size)
+        noise = theano.shared(layers.mask_noise((batch_size, frames, bins), seed))
+        loss, values, known, bias_gradient = objective.masked_loss(
+            terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
+            settings.mask_eps, settings.mask_noise_in_numerator)
+        self.params = lasagne.layers.get_all_params(self.net, trainable=True)
+        inner = [param for param in self.params if param is not self.net.b]
+        gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')
+        updates = OPTIMIZERS[optimizer](gradients + [bias_gradient], inner + [self.net.b])
+        self.optimizer = [variable for variable in updates if variable not in self.params]
+        # buffers are kept from step to step: taking them from the system anew costs a third of the time
+        mode = theano.compile.get_default_mode().clone(link_kwargs={'allow_gc': False})
+        self._train = theano.function([starts, valid], [loss] + values, updates=updates, mode=mode)
+        self._evaluate = None
+        self._evaluation = ([starts, valid], [loss] + values, mode)
+
+    def load_chunk(self, inputs, outputs):
+        """Put the frames of a chunk on the device: shapes (frames, bins) and (frames, sources * bins)."""
+        self._inputs.set_value(np.asarray(inputs, theano.config.floatX), borrow=True)
+        self._outputs.set_value(np.asarray(outputs, theano.config.floatX), borrow=True)
+
+    def train(self, starts):
+        """One step on the windows that start at the frames `starts`, at most `batch_size` of them.
+
+        Returns
+        -------
+        ndarray of float64
+            The loss before the step, then its terms; sums over the windows.
+        """
+        return np.array(self._train(*self._padded(starts)), float)
+
+    def evaluate(self, starts):
+        """The loss and its terms, without a step."""
+        if self._evaluate is None:
+            inputs, outputs, mode = self._evaluation
+            self._evaluate = theano.function(inputs, outputs, mode=mode)
+        return np.array(self._evaluate(*self._padded(starts)), float)
+
+    def _padded(self, starts):
+        padded = np.zeros(self.batch_size, np.int64)
+        padded[:len(starts)] = starts
+        return padded, (np.arange(self.batch_size) < len(starts)).astype(theano.config.floatX)
+
+    def get_values(self):
+        """Parameters and optimiser state: two lists of ndarray."""
+        return [param.get_value() for param in self.params], [state.get_value() for state in self.optimizer]
+
+    def set_values(self, params, optimizer=None):
+        """Set the parameters and, if given, the optimiser state."""
+        for variable, value in zip(self.params + (self.optimizer if optimizer else []), params + (optimizer or [])):
+            if variable.get_value(borrow=True).shape != value.shape:
+                raise InputError('the stored state does not fit the network: array of %s, expected %s'
+                                 % (value.shape, variable.get_value(borrow=True).shape))
+            variable.set_value(value.astype(variable.dtype))
+
+
+class Run:
+    """A training run in a folder, which can be interrupted at any time and resumed.
+
+    Parameters
+    ----------
+    folder : str
+        Gets ``model_<name>.pkl`` and ``.json``, ``checkpoint_<name>.npz``, ``log_<name>.csv``, ``loss_<name>.data``
+        (the pickled list of losses that the original wrote) and ``loss_<name>.png``.
+    name : str
+    network, settings, terms
+        As in :class:`Step`.
+    dataset : dataset.LargeDataset
+    validation : dataset.LargeDataset, optional
+        Songs that are held out: the model of the epoch with the lowest loss on them is kept, otherwise the last.
+    seed : int
+    optimizer : {'adadelta', 'adam'}
+    minutes : float
+        A checkpoint is written at every end of an epoch and after so many minutes.
+    quiet : bool
+        No progress bar.
+    """
+
+    def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
+                 optimizer='adadelta', minutes=10., quiet=False):
+        self.network, self.settings, self.terms = network, settings, terms
+        self.dataset, self.validation, self.quiet = dataset, validation, quiet
+        self.minutes = minutes
+        self.paths = run_paths(folder, name)
+        self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
+                      'optimizer': optimizer, 'batch_size': dataset.batch_size,
+                      'validation_examples': validation.total_points if validation else 0}
+        self.step = Step(network, settings, terms, dataset.batch_size, seed, optimizer)
+        self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
+
+    def resume(self):
+        """Continue from the checkpoint. False when there is none.
+
+        Raises
+        ------
+        InputError
+            When it is damaged, or of other settings or data.
+        """
+        if not os.path.exists(self.paths['checkpoint']):
+            return False
+        params, optimizer, info = checkpoint.load(self.paths['checkpoint'])
+        for name, value in self.facts.items():
+            if info.get('facts', {}).get(name) != value:
+                raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or --overwrite'
+                                 % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
+        self.step.set_values(params, optimizer)
+        self.dataset.restore(info['data'])
+        self.history, self._seconds = info['history'], info['seconds']
+        self._sums = np.array(info['sums'])
+        return True
+
+    def run(self, epochs):
+        """Train up to `epochs` epochs in all, from wherever the run is."""
+        while self.dataset.epoch < epochs:
+            self._epoch(epochs)
+        self.write_losses()
+
+    def _epoch(self, epochs):
+        epoch, dataset = self.dataset.epoch, self.dataset
+        started, saved = time.time() - self._seconds, time.time()
+        done = dataset.state()['batch']
+        with tqdm.tqdm(total=len(dataset), initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
+                       disable=True if self.quiet else None, leave=False) as bar:
+            for chunk in dataset.chunks():
+                self.step.load_chunk(chunk.inputs, chunk.outputs)
+                for number in range(len(chunk)):
+                    starts = chunk.starts[number * dataset.batch_size:(number + 1) * dataset.batch_size]
+                    values = self.step.train(starts)
+                    if not np.isfinite(values).all():
+                        self._give_up(values[0], epoch, chunk.first + number)
+                    self._sums += values
+                    bar.update()
+                    bar.set_postfix(loss='%.4g' % (values[0] / len(starts)), refresh=False)
+                    if time.time() - saved > 60 * self.minutes and number + 1 < len(chunk):
+                        self._seconds = time.time() - started
+                        self.save(dataset.state(number + 1))
+                        saved = time.time()
+        row = self._row(epoch, time.time() - started)
+        self.history.append(row)
+        self._sums, self._seconds = np.zeros_like(self._sums), 0.
+        logger.info('%s', self.describe(row, epochs))
+        # the model before the checkpoint: if only one of them is written, the epoch is done again
+        if row.get('best', True):
+            self.save_model(row)
+        self.save(dataset.state())
+        self.write_log()
+
+    def _row(self, epoch, seconds):
+        examples = self.dataset.total_points
+        means = self._sums / examples
+        row = {'epoch': epoch + 1, 'loss': means[0], 'seconds': seconds, 'examples_per_second': examples / seconds}
+        row.update({term.name: value for term, value in zip(self.terms, means[1:])})
+        if self.validation:
+            best = min([old['validation'] for old in self.history], default=np.inf)
+            row['validation'] = self.validate()
+            row['best'] = bool(row['validation'] < best)
+        return row
+
+    def validate(self):
+        """The loss per example on the songs that are held out."""
+        total = 0.
+        self.validation.set_epoch(0)
+        for chunk in self.validation.chunks():
+            self.step.load_chunk(chunk.inputs, chunk.outputs)
+            for first in range(0, len(chunk.starts), self.dataset.batch_size):
+                total += self.step.evaluate(chunk.starts[first:first + self.dataset.batch_size])[0]
+        return total / self.validation.total_points
+
+    def describe(self, row, epochs):
+        """One line about an epoch; losses are per example."""
+        terms = ', '.join('%s %.4g' % (term.name, row[term.name]) for term in self.terms)
+        held_out = ', held out %.4g%s' % (row['validation'], ' (best)' if row['best'] else '') if 'best' in row else ''
+        return 'epoch %d/%d: loss %.6g (%s)%s, %.1f s, %.0f examples/s' % (
+            row['epoch'], epochs, row['loss'], terms, held_out, row['seconds'], row['examples_per_second'])
+
+    def _give_up(self, loss, epoch, batch):
+        good = self.paths['checkpoint']
+        if os.path.exists(good):
+            info = checkpoint.load(good)[2]['data']
+            kept = 'the last good checkpoint is %s (epoch %d, batch %d)' % (good, info['epoch'] + 1, info['batch'])
+        else:
+            kept = 'there is no checkpoint yet'
+        raise InputError('the loss became %s in epoch %d, batch %d; %s: look for damaged features, or lower --scale_factor'
+                         % (loss, epoch + 1, batch + 1, kept))
+
+    def save(self, data):
+        """Write a checkpoint; `data` is the dataset's state that goes with the parameters."""
+        params, optimizer = self.step.get_values()
+        checkpoint.save(self.paths['checkpoint'], params, optimizer, {
+            'facts': self.facts, 'data': data, 'history': self.history, 'sums': self._sums.tolist(),
+            'seconds': self._seconds})
+
+    def save_model(self, row):
+        """Write the model with what is known about its training."""
+        model.save(self.paths['model'], self.step.get_values()[0], self.network, self.settings,
+                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row))
+
+    def write_log(self):
+        """Write the table of epochs, whole."""
+        text = io.StringIO()
+        rows = csv.DictWriter(text, list(self.history[0]), lineterminator='\n')
+        rows.writeheader()
+        rows.writerows(self.history)
+        with files.atomic_path(self.paths['log']) as temporary, open(temporary, 'w') as out:
+            out.write(text.getvalue())
+
+    def write_losses(self):
+        """Write the list of losses as the original did, and their plot."""
+        losses = [float(row['loss']) for row in self.history]
+        with files.atomic_path(self.paths['losses']) as temporary, open(temporary, 'wb') as out:
+            pickle.dump(losses, out, protocol=2)
+        with files.atomic_path(self.paths['plot']) as temporary:
+            plot_losses(self.history, self.terms, temporary)
+
+
+def run_paths(folder, name):
+    """The files of a run, by what they are."""
+    names = {'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv', 'losses': 'loss_%s.data',
+             'plot': 'loss_%s.png'}
+    return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
+
+
+def plot_losses(history, terms, path):
+    """Draw the loss, its terms and the held-out loss over the epochs as a PNG file."""
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    epochs = [row['epoch'] for row in history]
+    axes.plot(epochs, [row['loss'] for row in history], color='black', linewidth=2, label='loss')
+    for term in terms:
+        axes.plot(epochs, [row[term.name] for row in history], linewidth=1, label=term.name)
+    if history and 'validation' in history[0]:
+        axes.plot(epochs, [row['validation'] for row in history], color='black', linestyle='--', label='held out')
+    axes.set(xlabel='epoch', ylabel='squared error per example', yscale='log')
+    axes.legend(fontsize='small', ncol=2)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, format='png', dpi=120)
+    plt.close(figure)
