@@ -144,11 +144,6 @@ def synthesis_frames(X, window, nfft):
     return scipy.fft.irfft(X, nfft)[..., :len(window)] * window
 
 
-def magnitude(spectrum):
-    """``abs(spectrum)``, several times faster than NumPy's careful hypot; both are equal at audio's scale."""
-    return np.sqrt(spectrum.real ** 2 + spectrum.imag ** 2)
-
-
 class Transforms(object):
     """What all transforms share: the settings and the saving of features. Subclasses compute.
 
@@ -311,7 +306,7 @@ class transformFFT(Transforms):
             In radians, in (-pi, pi]. Only with `phase`.
         """
         spectrum = stft_norm(audio, self.window, self.hopSize, self.frameSize)
-        mag = magnitude(spectrum) / np.sqrt(self.frameSize)
+        mag = np.abs(spectrum) / np.sqrt(self.frameSize)
         return (mag, np.angle(spectrum)) if phase else mag
 
     def compute_inverse(self, mag, phase, sampleRate=44100):

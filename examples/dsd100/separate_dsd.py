@@ -1,0 +1,24 @@
+"""Separate music into vocals, bass, drums and other with a DSD100 model.
+
+    python separate_dsd.py -i <inputfile> -o <outputdir> -m <path_to_model.pkl>
+
+Writes vocals.wav, bass.wav, drums.wav and other.wav, mono, at the input's sample rate and length. With several
+inputs, or a folder, each has a folder of its own.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import separate_cli  # noqa: E402
+from examples.dsd100 import recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Separate by the flags `argv`; return the exit code."""
+    return separate_cli.main(argv, 'separate_dsd.py', __doc__.split('\n')[0], recipe)
+
+
+if __name__ == '__main__':
+    climate.run(main)

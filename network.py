@@ -1,0 +1,356 @@
+"""Lasagne layers, soft masks, and the network of an :class:`architecture.Architecture`.
+
+The layers have the parameters of the original's (same shapes, same order, convolution with flipped filters)
+but compute with matrix products: a convolution over a fixed number of positions is one, and its inverse is
+the product with the transposed matrix. That is several times faster than `Conv2DLayer` with its gradient;
+``literal=True`` builds the network from those instead, for comparison.
+
+Call :func:`backend.prepare` before importing this module.
+"""
+import lasagne
+import numpy as np
+import theano
+import theano.tensor as T
+from lasagne.layers import Conv2DLayer, DenseLayer, InputLayer, Layer, MergeLayer, ReshapeLayer
+from theano.tensor.nnet.abstract_conv import conv2d_grad_wrt_inputs
+
+
+class BiasLayer(Layer):
+    """Add one bias per channel (axis 1), shared over all other axes; starts at 0."""
+
+    def __init__(self, incoming, b=lasagne.init.Constant(0), **kwargs):
+        super().__init__(incoming, **kwargs)
+        self.b = self.add_param(b, (self.input_shape[1],), name='b', regularizable=False)
+
+    def get_output_for(self, input, **kwargs):
+        return input + self.b.dimshuffle('x', 0, *(['x'] * (input.ndim - 2)))
+
+
+class InverseLayer(MergeLayer):
+    """The inverse of `layer` in the sense of Zeiler: the derivative of its output by its input, applied to `incoming`.
+
+    For a convolution that is the transposed convolution with the same filters; for max-pooling it puts the
+    values back to where the maxima were.
+    """
+
+    def __init__(self, incoming, layer, **kwargs):
+        super().__init__([incoming, layer, layer.input_layer], **kwargs)
+
+    def get_output_shape_for(self, input_shapes):
+        return input_shapes[2]
+
+    def get_output_for(self, inputs, **kwargs):
+        value, output, input = inputs
+        return theano.grad(None, wrt=input, known_grads={output: value})
+
+
+class LinearConvLayer(Conv2DLayer):
+    """A valid convolution without nonlinearity that also has a transpose. Base of the layers below."""
+
+    def __init__(self, incoming, num_filters, filter_size, stride=(1, 1), **kwargs):
+        super().__init__(incoming, num_filters, filter_size, stride, nonlinearity=lasagne.nonlinearities.identity,
+                         **kwargs)
+
+    def get_output_for(self, input, **kwargs):
+        return self.correlate(input) + self.b.dimshuffle('x', 0, 'x', 'x')
+
+    def correlate(self, input):
+        """Apply the convolution to `input`, without bias."""
+        return T.nnet.conv2d(input, self.W, self.input_shape, self.get_W_shape(), subsample=self.stride)
+
+    def transpose(self, value, batch_size):
+        """Apply the transposed convolution, without bias; bins that nothing reaches are 0.
+
+        Parameters
+        ----------
+        value : tensor4
+            Shape (batch_size,) + output_shape[1:].
+        batch_size : int
+            Not that of the convolution when several branches are stacked.
+        """
+        return conv2d_grad_wrt_inputs(value, self.W, (batch_size,) + self.input_shape[1:], self.get_W_shape(),
+                                      subsample=self.stride)
+
+
+class UnrolledConvLayer(LinearConvLayer):
+    """A convolution along one axis, stride 1, as one product with a banded matrix.
+
+    The filters must span one bin (a convolution over time) or one frame (over frequency).
+    """
+
+    def __init__(self, incoming, num_filters, filter_size, **kwargs):
+        super().__init__(incoming, num_filters, filter_size, **kwargs)
+        if 1 not in filter_size:
+            raise ValueError('filters of %s span two axes, expected one' % (filter_size,))
+        # the axis to convolve along stands beside the channels; the other one counts as batch
+        self.axis = 2 if filter_size[1] == 1 else 3
+
+    def matrix(self):
+        """The banded matrix, shape (channels * positions in, filters * positions out)."""
+        filters, channels = self.get_W_shape()[:2]
+        taps = self.filter_size[self.axis - 2]
+        size_in = self.input_shape[self.axis]
+        size_out = size_in - taps + 1
+        flipped = self.W[:, :, ::-1, ::-1].reshape((filters, channels, taps))
+        if size_out == 1:
+            return flipped.reshape((filters, channels * taps)).T
+        # a row of size_in + 1 repeated, and read as rows of size_in, moves by one position a row
+        row = T.concatenate([flipped, T.zeros((filters, channels, size_in + 1 - taps), flipped.dtype)], axis=2)
+        rows = T.tile(row, (1, 1, size_out))[:, :, :size_out * size_in]
+        banded = rows.reshape((filters, channels, size_out, size_in))
+        return banded.dimshuffle(1, 3, 0, 2).reshape((channels * size_in, filters * size_out))
+
+    def correlate(self, input):
+        return self._product(input, self.matrix(), self.input_shape, self.output_shape)
+
+    def transpose(self, value, batch_size):
+        return self._product(value, self.matrix().T, (batch_size,) + self.output_shape[1:],
+                             (batch_size,) + self.input_shape[1:])
+
+    def _product(self, value, matrix, shape, new_shape):
+        batch_size, channels, length = shape[0], shape[1], shape[self.axis]
+        other = 5 - self.axis
+        rows = value.dimshuffle(0, other, 1, self.axis).reshape((batch_size * shape[other], channels * length))
+        product = T.dot(rows, matrix).reshape((batch_size, shape[other], new_shape[1], new_shape[self.axis]))
+        return product.dimshuffle(0, 2, 1, 3) if self.axis == 3 else product.dimshuffle(0, 2, 3, 1)
+
+
+class StridedConvLayer(LinearConvLayer):
+    """A convolution over frequency with a stride, as one product over patches of blocks of `stride` bins."""
+
+    def __init__(self, incoming, num_filters, filter_size, stride, **kwargs):
+        super().__init__(incoming, num_filters, filter_size, stride, **kwargs)
+        self.blocks = -(-filter_size[1] // stride[1])
+        self.positions = self.output_shape[3]
+
+    def matrix(self):
+        """The filters, flipped and padded to whole blocks, shape (channels * blocks * stride, filters)."""
+        filters, channels, _, width = self.get_W_shape()
+        columns = self.blocks * self.stride[1]
+        padding = T.zeros((filters, channels, columns - width), self.W.dtype)
+        return T.concatenate([self.W[:, :, 0, ::-1], padding], axis=2).reshape((filters, channels * columns)).T
+
+    def correlate(self, input):
+        batch_size, channels, frames, _ = self.input_shape
+        rows = _fit_bins(input, self.input_shape, (self.positions + self.blocks - 1) * self.stride[1])
+        rows = rows.reshape((batch_size, channels, frames, self.positions + self.blocks - 1, self.stride[1]))
+        rows = rows.dimshuffle(0, 2, 3, 1, 4)
+        patches = T.stack([rows[:, :, block:block + self.positions] for block in range(self.blocks)], axis=4)
+        patches = patches.reshape((batch_size * frames * self.positions, channels * self.blocks * self.stride[1]))
+        product = T.dot(patches, self.matrix()).reshape((batch_size, frames, self.positions, self.num_filters))
+        return product.dimshuffle(0, 3, 1, 2)
+
+    def transpose(self, value, batch_size):
+        _, channels, frames, bins = self.input_shape
+        blocks, positions, stride = self.blocks, self.positions, self.stride[1]
+        rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
+        patches = T.dot(rows, self.matrix().T).reshape((batch_size, frames, positions, channels, blocks, stride))
+        total = T.zeros((batch_size, frames, positions + blocks - 1, channels, stride), value.dtype)
+        for block in range(blocks):
+            total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
+        shape = (batch_size, channels, frames, (positions + blocks - 1) * stride)
+        return _fit_bins(total.dimshuffle(0, 3, 1, 2, 4).reshape(shape), shape, bins)
+
+
+def _fit_bins(value, shape, bins):
+    """Cut the last axis of `value`, of shape `shape`, to `bins` or fill it up with zeros."""
+    if shape[3] >= bins:
+        return value[:, :, :, :bins]
+    return T.concatenate([value, T.zeros(shape[:3] + (bins - shape[3],), value.dtype)], axis=3)
+
+
+class TransposeLayer(Layer):
+    """Apply the transpose of a convolution layer; owns no parameters."""
+
+    def __init__(self, incoming, conv, **kwargs):
+        self.conv = conv
+        super().__init__(incoming, **kwargs)
+
+    def get_output_shape_for(self, input_shape):
+        return (input_shape[0],) + tuple(self.conv.input_shape[1:])
+
+    def get_output_for(self, input, **kwargs):
+        return self.conv.transpose(input, self.input_shape[0])
+
+
+class FrequencyPoolLayer(Layer):
+    """Maximum over blocks of `size` bins; an incomplete last block is dropped."""
+
+    def __init__(self, incoming, size, **kwargs):
+        self.size = size
+        super().__init__(incoming, **kwargs)
+
+    def get_output_shape_for(self, input_shape):
+        return tuple(input_shape[:3]) + (input_shape[3] // self.size,)
+
+    def blocks(self, input):
+        """The blocks, shape (batch, channels, frames, blocks, size)."""
+        whole = self.output_shape[3] * self.size
+        return input[:, :, :, :whole].reshape(tuple(self.output_shape) + (self.size,))
+
+    def get_output_for(self, input, **kwargs):
+        return self.blocks(input).max(axis=4)
+
+
+class FrequencyUnpoolLayer(MergeLayer):
+    """The inverse of a :class:`FrequencyPoolLayer`: every bin that was the maximum of its block gets the value.
+
+    `incoming` may hold several branches side by side on the batch axis. Bins that tie all get the value,
+    as published models expect; the bins of the dropped last block are 0.
+    """
+
+    def __init__(self, incoming, pool, **kwargs):
+        super().__init__([incoming, pool.input_layer], **kwargs)
+        self.pool = pool
+
+    def get_output_shape_for(self, input_shapes):
+        return (input_shapes[0][0],) + tuple(input_shapes[1][1:])
+
+    def get_output_for(self, inputs, **kwargs):
+        value, input = inputs
+        shape = tuple(self.pool.output_shape)
+        stacked = self.output_shape[0] // shape[0]
+        blocks = self.pool.blocks(input)
+        kept = T.cast(T.eq(blocks, blocks.max(axis=4, keepdims=True)), value.dtype)
+        spread = kept.dimshuffle('x', 0, 1, 2, 3, 4) * value.reshape((stacked,) + shape).dimshuffle(0, 1, 2, 3, 4, 'x')
+        spread_shape = (self.output_shape[0],) + shape[1:3] + (shape[3] * self.pool.size,)
+        return _fit_bins(spread.reshape(spread_shape), spread_shape, self.output_shape[3])
+
+
+class BatchLayer(MergeLayer):
+    """Stack layers of the same shape on the batch axis, so that what follows runs once for all."""
+
+    def get_output_shape_for(self, input_shapes):
+        return (sum(shape[0] for shape in input_shapes),) + tuple(input_shapes[0][1:])
+
+    def get_output_for(self, inputs, **kwargs):
+        return T.concatenate(inputs, axis=0) if len(inputs) > 1 else inputs[0]
+
+
+class SourcesLayer(Layer):
+    """Lay the decoded branches side by side, add one bias per channel, rectify, and pick the sources' channels.
+
+    Parameters
+    ----------
+    incoming : Layer
+        Branches stacked on the batch axis, shape (branches * batch, channels, frames, bins).
+    network : architecture.Architecture
+
+    Notes
+    -----
+    The bias has one entry per channel of all slots, as the original's, also for channels that nothing uses.
+    """
+
+    def __init__(self, incoming, network, **kwargs):
+        super().__init__(incoming, **kwargs)
+        self.network = network
+        self.b = self.add_param(lasagne.init.Constant(0), (len(network.decoders) * network.channels,), name='b',
+                                regularizable=False)
+
+    def get_output_shape_for(self, input_shape):
+        return (input_shape[0] // self.network.branches, len(self.network.outputs)) + tuple(input_shape[2:])
+
+    def get_output_for(self, input, **kwargs):
+        network = self.network
+        stacked = input.reshape((network.branches, self.output_shape[0]) + tuple(self.input_shape[1:]))
+        chosen = [stacked[network.decoders[channel // network.channels], :, channel % network.channels]
+                  + self.b[channel] for channel in network.outputs]
+        return lasagne.nonlinearities.rectify(T.stack(chosen, axis=1))
+
+
+def build(network, input_var, batch_size, literal=False):
+    """Build a network.
+
+    Parameters
+    ----------
+    network : architecture.Architecture
+    input_var : theano.tensor.tensor4
+        Shape (batch_size, channels, time_context, feat_size).
+    batch_size : int
+        Fixed when the graph is built, as all shapes are: that leaves half as many operations to compile.
+        An example of zeros adds nothing to a loss that compares masked inputs, so a last batch can be filled up.
+    literal : bool
+        Use Lasagne's convolution and :class:`InverseLayer` in place of matrix products, one branch after the other.
+
+    Returns
+    -------
+    lasagne.layers.Layer
+        Its output has the shape (batch, sources, time_context, feat_size), before the masks. Its parameters are
+        those of the original, in the same order.
+    """
+    relu = lasagne.nonlinearities.rectify
+    shape = (batch_size, network.channels, network.time_context, network.feat_size)
+    first_size, first_stride = (1, network.width), (1, network.stride)
+    entry = InputLayer(shape, input_var)
+    if literal:
+        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride)
+    elif network.stride == 1:
+        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size)
+    else:
+        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride)
+    biased1 = pooled = BiasLayer(conv1)
+    if network.pool > 1:
+        pooled = (lasagne.layers.MaxPool2DLayer(biased1, (1, network.pool)) if literal
+                  else FrequencyPoolLayer(biased1, network.pool))
+    conv2_class = LiteralConvLayer if literal else UnrolledConvLayer if 1 in network.kernel else LinearConvLayer
+    conv2 = conv2_class(pooled, network.filters[1], network.kernel)
+    hidden = DenseLayer(BiasLayer(conv2), network.hidden, nonlinearity=relu)
+    size = int(np.prod(network.encoded))
+    branches = [DenseLayer(hidden, size, nonlinearity=relu) for _ in range(network.branches)]
+
+    def decode(layer):
+        layer = ReshapeLayer(layer, (layer.output_shape[0],) + network.encoded)
+        if literal:
+            layer = InverseLayer(layer, conv2)
+            layer = InverseLayer(layer, pooled) if network.pool > 1 else layer
+            return InverseLayer(layer, conv1)
+        layer = TransposeLayer(layer, conv2)
+        layer = FrequencyUnpoolLayer(layer, pooled) if network.pool > 1 else layer
+        return TransposeLayer(layer, conv1)
+
+    decoded = BatchLayer([decode(branch) for branch in branches]) if literal else decode(BatchLayer(branches))
+    return SourcesLayer(decoded, network)
+
+
+class LiteralConvLayer(Conv2DLayer):
+    """Lasagne's convolution without nonlinearity, as the original used it."""
+
+    def __init__(self, incoming, num_filters, filter_size, stride=(1, 1), **kwargs):
+        super().__init__(incoming, num_filters, filter_size, stride, nonlinearity=lasagne.nonlinearities.identity,
+                         **kwargs)
+
+
+def soft_masks(outputs, noise, eps, in_numerator):
+    """Turn the network's outputs into masks.
+
+    Parameters
+    ----------
+    outputs : tensor4
+        Not negative, shape (batch, sources, frames, bins).
+    noise : tensor4
+        Uniform in (0, 1], broadcastable to (batch, 1, frames, bins).
+    eps : float
+        Weight of the noise.
+    in_numerator : bool
+        True (DSD100, iKala): ``(p_j + eps * noise) / sum_k(p_k + eps * noise)``; the masks sum to 1 also where all
+        outputs are 0. False (Bach10): ``p_j / (sum_k(p_k) + eps * noise)``; they are 0 there.
+
+    Returns
+    -------
+    tensor4
+        Shape of `outputs`, in [0, 1].
+    """
+    weighted = noise * np.asarray(eps, dtype=noise.dtype)
+    if in_numerator:
+        outputs = outputs + weighted
+        return outputs / outputs.sum(axis=1, keepdims=True)
+    return outputs / (outputs.sum(axis=1, keepdims=True) + weighted)
+
+
+def mask_noise(shape, seed):
+    """The masks' noise: uniform in (0, 1], floatX, from a seeded generator.
+
+    >>> mask_noise((1, 1, 2, 2), 0).shape
+    (1, 1, 2, 2)
+    """
+    return (1 - np.random.RandomState(seed).uniform(size=shape)).astype(theano.config.floatX)

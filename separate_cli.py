@@ -1,0 +1,198 @@
+"""The command line that the separation scripts share.
+
+A script is a recipe (networks, settings, names of the outputs) applied to :func:`main`.
+"""
+import dataclasses
+import os
+
+import audio
+import climate
+import files
+import model
+from errors import InputError, UsageError
+from settings import WINDOWS
+
+logger = climate.get_logger('separate')
+
+SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.mp3', '.aif', '.aiff', '.aifc', '.au', '.caf', '.w64', '.rf64')
+
+SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
+
+
+def parser(prog, description, sources):
+    """The flags of a separation script."""
+    flags = climate.Parser(prog=prog, description=description, fromfile_prefix_chars=None)
+    flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
+                  help='sound files, or folders of sound files, to separate (WAV, FLAC, OGG, MP3, AIFF, ...)')
+    flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
+    flags.add_arg('-m', '--mfile', required=True, metavar='MODEL', help='the model, .pkl (also the original\'s) or .npz')
+    flags.add_arg('--stereo', action='store_true',
+                  help='apply the masks to every channel of the input; otherwise the stems are mono')
+    flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % sources[0])
+    flags.add_arg('--format', type=str.upper, choices=('WAV', 'FLAC'), default='WAV', help='format of the stems')
+    flags.add_arg('--subtype', type=str.upper, choices=SUBTYPES, default='PCM_16', help='sample format of the stems')
+    flags.add_arg('--window', choices=sorted(WINDOWS), default=None,
+                  help='STFT window (default: what lies beside the model; for a model without, the original script\'s)')
+    flags.add_arg('--overlap', type=climate.non_negative_int, default=None,
+                  help='frames that successive windows of the network share (default: likewise)')
+    flags.add_arg('--batch_size', type=climate.positive_int, default=32, help='windows per call of the network')
+    flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
+    flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
+    return flags
+
+
+def main(argv, prog, description, recipe):
+    """Separate files by the flags `argv`.
+
+    Parameters
+    ----------
+    argv : list of str or None
+    prog, description : str
+        For the help.
+    recipe : module
+        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally,
+        ``stem_names(name, sources)``: the file names of the stems, without extension, relative to the output folder.
+
+    Returns
+    -------
+    int
+        0 when every file was separated, else 1.
+    """
+    flags = parser(prog, description, recipe.SOURCES).parse_args(argv)
+    climate.enable_default_logging('WARNING' if flags.quiet else 'INFO')
+    if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
+        raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
+    inputs = gather(flags.ifile)
+    loaded = model.load(flags.mfile, recipe.NETWORKS, prog)
+    settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)
+    sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
+    plan = plan_outputs(inputs, flags.odir, sources, flags.format, getattr(recipe, 'stem_names', folder_names),
+                        several=len(inputs) > 1 or os.path.isdir(flags.ifile[0]))
+    if not flags.overwrite:
+        refuse_existing(plan)
+    plan, failures = readable(plan)
+    if plan:
+        files.make_folder(flags.odir)
+        logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
+                    settings.window, settings.overlap)
+        failures += separate(plan, loaded, settings, flags)
+    return report(failures, len(inputs))
+
+
+def separate(plan, loaded, settings, flags):
+    """Separate the files of the plan; return [(path, error)] of those that failed."""
+    import separation
+    separator = separation.Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    failures = []
+    for path, outputs in plan:
+        try:
+            files.make_folder(os.path.dirname(outputs[0]))
+            separation.separate_file(separator, path, outputs, stereo=flags.stereo,
+                                     accompaniment_of=0 if flags.accompaniment else None, format=flags.format,
+                                     subtype=flags.subtype, quiet=flags.quiet)
+        except (InputError, OSError) as error:
+            failures.append((path, error))
+            continue
+        for output in outputs:
+            print(output, flush=True)
+    return failures
+
+
+def gather(paths):
+    """All input files, folders replaced by the sound files in them, sorted.
+
+    Raises
+    ------
+    InputError
+        When a path does not exist or a folder holds no sound file.
+    UsageError
+        When a file is given twice.
+    """
+    found = []
+    for path in paths:
+        if os.path.isdir(path):
+            names = sorted(name for name in os.listdir(path)
+                           if name.lower().endswith(SOUND_FILES) and not name.startswith('.'))
+            if not names:
+                raise InputError('the folder %s holds no sound file, expected *%s' % (path, ', *'.join(SOUND_FILES)))
+            found += [os.path.join(path, name) for name in names]
+        elif os.path.exists(path) or len(paths) > 1:
+            found.append(path)
+        else:
+            raise InputError('cannot read %s: No such file or directory' % path)
+    seen = {}
+    for path in found:
+        if seen.setdefault(os.path.realpath(path), path) != path or found.count(path) > 1:
+            raise UsageError('%s is given twice' % path)
+    return found
+
+
+def choose_settings(loaded, legacy, flags):
+    """The settings beside the model, or the original script's, with the flags that were given on top."""
+    settings = loaded.settings or legacy
+    changes = {name: getattr(flags, name) for name in ('window', 'overlap') if getattr(flags, name) is not None}
+    settings = dataclasses.replace(settings, **changes)
+    if settings.overlap >= loaded.network.time_context:
+        raise UsageError('--overlap is %d, expected less than the %d frames that the network sees'
+                         % (settings.overlap, loaded.network.time_context))
+    return settings
+
+
+def folder_names(name, sources, several):
+    """The stems of one file directly in the output folder; those of several in a folder for each."""
+    return [os.path.join(name, source) if several else source for source in sources]
+
+
+def plan_outputs(inputs, odir, sources, format, stem_names, several):
+    """Pair every input with its outputs: [(path, [output, ...])].
+
+    Raises
+    ------
+    UsageError
+        When two inputs would be written to the same place, or an input over itself.
+    """
+    plan, owner = [], {}
+    for path in inputs:
+        name = os.path.splitext(os.path.basename(path))[0]
+        outputs = [os.path.join(odir, stem + '.' + format.lower()) for stem in stem_names(name, sources, several)]
+        for output in outputs:
+            other = owner.setdefault(os.path.normcase(output), path)
+            if other != path:
+                raise UsageError('%s and %s would both be written to %s: rename one, or separate them into different '
+                                 'folders' % (other, path, os.path.dirname(output)))
+        plan.append((path, outputs))
+    places = {os.path.realpath(path): path for path in inputs}
+    for path, outputs in plan:
+        for output in outputs:
+            if os.path.realpath(output) in places:
+                raise UsageError('%s is an input and would be overwritten: choose another output folder' % output)
+    return plan
+
+
+def refuse_existing(plan):
+    """Raise InputError when an output is there already."""
+    existing = [output for _, outputs in plan for output in outputs if os.path.lexists(output)]
+    if existing:
+        raise InputError('%s exists%s: give --overwrite or another folder'
+                         % (existing[0], ' and so do %d more' % (len(existing) - 1) if len(existing) > 1 else ''))
+
+
+def readable(plan):
+    """Split the plan into what can be opened and [(path, error)] of what cannot, before anything is compiled."""
+    good, failures = [], []
+    for path, outputs in plan:
+        try:
+            audio.Reader(path).close()
+            good.append((path, outputs))
+        except InputError as error:
+            failures.append((path, error))
+    return good, failures
+
+
+def report(failures, total):
+    """Name what failed, a line each, and return the exit code."""
+    for _, error in failures:
+        logger.error('%s', climate.one_line(error))
+    if failures and total > 1:
+        logger.error('%d of %d files failed', len(failures), total)
+    return 1 if failures else 0

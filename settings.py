@@ -1,0 +1,85 @@
+"""What separation must know besides the network: the transform, the scale, the windows, the masks."""
+import dataclasses
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+import scipy.signal.windows
+
+import transform
+from errors import InputError
+
+# all symmetric, as the original used them
+WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackmanharris, 'sinebell': transform.sinebell}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one kind of model. They are stored beside the weights and obeyed when these are used.
+
+    Parameters
+    ----------
+    sources : tuple of str
+        Names of the stems, in the order of the network's outputs.
+    window : {'hanning', 'blackmanharris', 'sinebell'}
+        Analysis and synthesis window.
+    frame_size, hop_size : int
+        In samples.
+    sample_rate : int
+        In Hz.
+    scale_factor : float
+        Magnitudes are multiplied by it before the network.
+    overlap : int
+        Frames that successive windows of the network share.
+    downmix : {'mean', 'sum'}
+        How channels become one; see :data:`audio.DOWNMIX`.
+    mask_eps : float
+        Weight of the masks' noise.
+    mask_noise_in_numerator : bool
+        See :func:`network.soft_masks`.
+    """
+
+    sources: Tuple[str, ...]
+    window: str = 'blackmanharris'
+    frame_size: int = 1024
+    hop_size: int = 512
+    sample_rate: int = 44100
+    scale_factor: float = 0.3
+    overlap: int = 25
+    downmix: str = 'mean'
+    mask_eps: float = 1e-18
+    mask_noise_in_numerator: bool = True
+
+    def to_dict(self):
+        """The settings as a dictionary that JSON can hold."""
+        return dict(dataclasses.asdict(self), sources=list(self.sources))
+
+    @classmethod
+    def from_dict(cls, values, path):
+        """The reverse of :meth:`to_dict`; `path` is the file that errors name."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != fields:
+            raise InputError('%s does not hold the settings %s: restore the file' % (path, ', '.join(sorted(fields))))
+        number = {name: type(values[name]) in (int, float) and not isinstance(values[name], bool)
+                  for name in ('frame_size', 'hop_size', 'sample_rate', 'scale_factor', 'overlap', 'mask_eps')}
+        sources = values['sources']
+        checks = {
+            'sources': isinstance(sources, list) and 0 < len(sources) <= 64 and len(set(map(str, sources))) == len(
+                sources) and all(isinstance(name, str) and name and name.isprintable() and len(name) < 100
+                                 and not set(name) & set('/\\') and not name.startswith('.') for name in sources),
+            'window': values['window'] in list(WINDOWS),
+            'frame_size': type(values['frame_size']) is int and 2 <= values['frame_size'] <= 1 << 20,
+            'hop_size': type(values['hop_size']) is int and type(values['frame_size']) is int
+            and 1 <= values['hop_size'] <= values['frame_size'],
+            'sample_rate': type(values['sample_rate']) is int and 1 <= values['sample_rate'] <= 1 << 22,
+            'scale_factor': number['scale_factor'] and 0 < values['scale_factor'] <= 1e6,
+            'overlap': type(values['overlap']) is int and 0 <= values['overlap'] <= 10 ** 6,
+            'downmix': values['downmix'] in ('mean', 'sum'),
+            'mask_eps': number['mask_eps'] and 0 < values['mask_eps'] <= 1,
+            'mask_noise_in_numerator': isinstance(values['mask_noise_in_numerator'], bool),
+        }
+        for name, fine in checks.items():
+            if not fine:
+                raise InputError('%s gives %s = %.60r, which cannot be used: restore the file'
+                                 % (path, name, values[name]))
+        return cls(**dict(values, sources=tuple(sources)))
