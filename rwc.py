@@ -77,15 +77,19 @@ class Note:
         InputError
             When the sound file is missing, unreadable or too short.
         """
+        duration = max_duration if max_duration > 0 else self.length
         with audio.Reader(self.wav_path) as reader:
-            start, end = int(self.noteStart * reader.rate), int(self.noteEnd * reader.rate)
-            longest = int(max_duration * reader.rate) if max_duration > 0 else end - start
-            reader.seek(start)
-            samples = audio.downmix(next(reader.blocks(max(end - start, 1)), np.zeros((0, 1))))
+            rate, first = reader.rate, int(self.noteStart * reader.rate)
+            reader.seek(first)
+            samples = audio.downmix(next(reader.blocks(max(int(self.noteEnd * rate) - first, 1)), np.zeros((0, 1))))
         if not len(samples):
             raise InputError('%s ends before its note %d (%.2f s) begins: restore the file, or its .mat'
                              % (self.wav_path, self.fid, self.noteStart))
-        return samples[_onset(samples[:longest]):][:longest]
+
+        def cut(start):
+            # rounded down from seconds, as in the original: another rounding moves ends by a sample
+            return samples[int(start * rate) - first:int(min(self.noteEnd, start + duration) * rate) - first]
+        return cut(self.noteStart + _onset(cut(self.noteStart)) / rate)
 
 
 def _onset(samples):
