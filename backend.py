@@ -117,9 +117,13 @@ def prepare(verbose=True):
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
+    level = logging.root.level
     import theano
+    # numpy.distutils, which Theano imports, sets the level of all logging
+    logging.root.setLevel(level)
     _mend_for_lasagne()
     _leave_views_to_python()
+    _let_modules_be_cached(theano.gof.Op)
     if verbose:
         logger.info('%s', describe(theano.config))
     return theano
@@ -166,3 +170,13 @@ def _leave_views_to_python():
 
     for operation in (Alloc, DimShuffle, Join, Reshape, Subtensor):
         operation.c_code = c_code
+
+
+def _let_modules_be_cached(operation):
+    """Mend the compile cache: Theano takes an operation without properties for one without a version,
+    and compiles it anew in every process. The matrix product is one."""
+    for subclass in operation.__subclasses__():
+        if subclass.__dict__.get('__props__') == ():
+            subclass.__props__ = ('versioned',)
+            subclass.versioned = True
+        _let_modules_be_cached(subclass)

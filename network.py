@@ -95,7 +95,7 @@ class UnrolledConvLayer(LinearConvLayer):
         if size_out == 1:
             return flipped.reshape((filters, channels * taps)).T
         # a row of size_in + 1 repeated, and read as rows of size_in, moves by one position a row
-        row = T.concatenate([flipped, T.zeros((filters, channels, size_in + 1 - taps), flipped.dtype)], axis=2)
+        row = T.concatenate([flipped, _zeros((filters, channels, size_in + 1 - taps))], axis=2)
         rows = T.tile(row, (1, 1, size_out))[:, :, :size_out * size_in]
         banded = rows.reshape((filters, channels, size_out, size_in))
         return banded.dimshuffle(1, 3, 0, 2).reshape((channels * size_in, filters * size_out))
@@ -127,7 +127,7 @@ class StridedConvLayer(LinearConvLayer):
         """The filters, flipped and padded to whole blocks, shape (channels * blocks * stride, filters)."""
         filters, channels, _, width = self.get_W_shape()
         columns = self.blocks * self.stride[1]
-        padding = T.zeros((filters, channels, columns - width), self.W.dtype)
+        padding = _zeros((filters, channels, columns - width))
         return T.concatenate([self.W[:, :, 0, ::-1], padding], axis=2).reshape((filters, channels * columns)).T
 
     def correlate(self, input):
@@ -145,18 +145,22 @@ class StridedConvLayer(LinearConvLayer):
         blocks, positions, stride = self.blocks, self.positions, self.stride[1]
         rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
         patches = T.dot(rows, self.matrix().T).reshape((batch_size, frames, positions, channels, blocks, stride))
-        total = T.zeros((batch_size, frames, positions + blocks - 1, channels, stride), value.dtype)
+        total = _zeros((batch_size, frames, positions + blocks - 1, channels, stride))
         for block in range(blocks):
             total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
         shape = (batch_size, channels, frames, (positions + blocks - 1) * stride)
         return _fit_bins(total.dimshuffle(0, 3, 1, 2, 4).reshape(shape), shape, bins)
 
 
+def _zeros(shape):
+    return T.constant(np.zeros(shape, theano.config.floatX))
+
+
 def _fit_bins(value, shape, bins):
     """Cut the last axis of `value`, of shape `shape`, to `bins` or fill it up with zeros."""
     if shape[3] >= bins:
         return value[:, :, :, :bins]
-    return T.concatenate([value, T.zeros(shape[:3] + (bins - shape[3],), value.dtype)], axis=3)
+    return T.concatenate([value, _zeros(shape[:3] + (bins - shape[3],))], axis=3)
 
 
 class TransposeLayer(Layer):

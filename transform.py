@@ -10,8 +10,8 @@ import scipy.fft
 
 import features
 
-# frames that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
-BLOCK_FRAMES = 128
+# samples that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
+BLOCK_SAMPLES = 1 << 15
 
 
 def sinebell(lengthWindow):
@@ -54,8 +54,9 @@ def stft_frames(padded, window, hop, nfft, count):
     if count == 0:
         return spectrum
     frames = np.lib.stride_tricks.sliding_window_view(padded, len(window), axis=-1)[..., ::hop, :]
-    for start in range(0, count, BLOCK_FRAMES):
-        stop = min(start + BLOCK_FRAMES, count)
+    block = max(1, BLOCK_SAMPLES // len(window))
+    for start in range(0, count, block):
+        stop = min(start + block, count)
         spectrum[..., start:stop, :] = scipy.fft.rfft(frames[..., start:stop, :] * window, nfft)
     return spectrum
 

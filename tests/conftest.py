@@ -11,6 +11,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join(ROOT, 'tests', 'golden')
 sys.path.insert(0, ROOT)
 os.environ.setdefault('MPLBACKEND', 'Agg')
+if 'base_compiledir' not in os.environ.get('THEANO_FLAGS', ''):
+    # one compile cache for all tests and the scripts they start
+    os.environ['THEANO_FLAGS'] = ','.join(filter(None, [
+        'base_compiledir=' + os.path.join(ROOT, '.theano'), os.environ.get('THEANO_FLAGS')]))
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,23 @@
+PYTHON_RUN = .venv/bin/python
+# one compile cache for everything here, out of the way of the user's own
+CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
+
+.PHONY: demo test bench clean
+
+# Separates a real song and says where the stems are.
+demo:
+	@sh setup.sh requirements.txt requirements-test.txt
+	@$(CACHE) $(PYTHON_RUN) demo.py
+
+# All tests; ARGS="tests/test_audio.py -k downmix" for some.
+test:
+	@sh setup.sh requirements.txt requirements-test.txt
+	@$(CACHE) $(PYTHON_RUN) -m pytest $(ARGS)
+
+# The figures of README's table on speed and memory, each as a ratio within one run.
+bench:
+	@sh setup.sh requirements.txt requirements-test.txt
+	@for program in benchmarks/[a-z]*.py; do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
+
+clean:
+	rm -rf .venv .theano .pytest_cache demo

@@ -1,0 +1,24 @@
+"""Separate singing voice and accompaniment with an iKala model.
+
+    python separate_ikala.py -i <inputfile> -o <outputdir> -m <path_to_model.pkl>
+
+Writes <input>-voice.wav and <input>-music.wav, mono, at the input's sample rate and length. The channels of a
+stereo file are added, as in the iKala dataset, where each holds one source.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import separate_cli  # noqa: E402
+from examples.ikala import recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Separate by the flags `argv`; return the exit code."""
+    return separate_cli.main(argv, 'separate_ikala.py', __doc__.split('\n')[0], recipe)
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,143 @@
+"""network.py against outputs recorded from the original, the literal layers, and plain NumPy."""
+import dataclasses
+
+import numpy as np
+import pytest
+
+import backend
+
+theano = backend.prepare(verbose=False)
+
+import lasagne  # noqa: E402
+import theano.tensor as T  # noqa: E402
+
+import architecture  # noqa: E402
+import network  # noqa: E402
+from recorded import RecordedNetwork  # noqa: E402
+
+FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
+            'ikala_train': architecture.IKALA, 'bach10': architecture.BACH10,
+            'si_build_ca': architecture.SCOREINFORMED, 'si_samp': architecture.SCOREINFORMED_ONE_BRANCH}
+
+RECORDED = ['dsd100_separate', 'dsd100_train_float64', 'dsd100_train_smooth', 'ikala_separate_pooled',
+            'ikala_separate_pooled_float64', 'ikala_train_float64', 'ikala_train_smooth', 'bach10_separate',
+            'bach10_train_float64', 'bach10_train_smooth', 'si_build_ca_float64', 'si_samp_float64']
+
+
+def of_size(name, info):
+    """The architecture of a recorded network, which may have fewer bins than the published one."""
+    found = [arch for prefix, arch in FAMILIES.items() if name.startswith(prefix)]
+    assert len(found) == 1
+    return dataclasses.replace(found[0], feat_size=info['feat_size'])
+
+
+@pytest.mark.parametrize('literal', [False, True])
+@pytest.mark.parametrize('name', RECORDED)
+def test_recorded_outputs_and_masks(name, literal):
+    recorded = RecordedNetwork(name)
+    arch = of_size(name, recorded.info)
+    assert arch.param_shapes() == [tuple(shape) for shape in recorded.info['param_shapes']]
+    with theano.configparser.change_flags(floatX='float64' if recorded.float64 else 'float32'):
+        entry = T.tensor4()
+        net = network.build(arch, entry, len(recorded.inputs), literal=literal)
+        assert [param.name for param in lasagne.layers.get_all_params(net)] == recorded.info['param_names']
+        dtype = theano.config.floatX
+        lasagne.layers.set_all_param_values(net, [param.astype(dtype) for param in recorded.params])
+        output = lasagne.layers.get_output(net)
+        masks = network.soft_masks(output, T.constant(recorded.noise), recorded.info['eps'],
+                                   name.startswith(('dsd100', 'ikala')))
+        raw, values = theano.function([entry], [output, masks])(recorded.inputs.astype(dtype))
+    tolerance = 1e-9 if recorded.float64 else 1e-5
+    # in float32 a near tie may flip a block of the pooled network
+    outliers = 0.002 if name == 'ikala_separate_pooled' else 0
+    recorded.compare('raw', raw, tolerance, outliers, channels=raw.shape[1])
+    sources = (values * recorded.mixture).transpose(1, 0, 2, 3)[:, :, None]
+    recorded.compare('sources', sources, tolerance, 0 if recorded.float64 else 0.002)
+    assert values.min() >= 0 and values.max() <= 1 + 1e-6
+
+
+def test_the_draws_are_the_recorded_ones(golden_json):
+    checks = golden_json('4_networks/draw_checks.json')
+    for name in RECORDED:
+        recorded = RecordedNetwork(name)
+        np.testing.assert_allclose(recorded.inputs.sum(dtype=float), checks[name]['X_sum'], rtol=1e-9)
+        np.testing.assert_allclose(recorded.targets.sum(dtype=float), checks[name]['Y_sum'], rtol=1e-9)
+        np.testing.assert_allclose(recorded.noise.sum(), checks[name]['U_sum'], rtol=1e-12)
+
+
+def convolve(x, w, stride):
+    """A valid convolution over the last two axes, flipped filters, in plain loops over the positions."""
+    flipped = w[:, :, ::-1, ::-1]
+    height, width = w.shape[2:]
+    rows = range(x.shape[2] - height + 1)
+    columns = range(0, x.shape[3] - width + 1, stride)
+    return np.array([[np.tensordot(x[:, :, i:i + height, j:j + width], flipped, axes=([1, 2, 3], [1, 2, 3]))
+                      for j in columns] for i in rows]).transpose(2, 3, 0, 1)
+
+
+LAYERS = [(network.UnrolledConvLayer, (1, 13), (1, 1)), (network.UnrolledConvLayer, (1, 4), (1, 1)),
+          (network.UnrolledConvLayer, (5, 1), (1, 1)), (network.StridedConvLayer, (1, 5), (1, 3)),
+          (network.StridedConvLayer, (1, 4), (1, 4)), (network.StridedConvLayer, (1, 2), (1, 3)),
+          (network.LinearConvLayer, (3, 4), (1, 1))]
+
+
+@pytest.mark.parametrize('kind,size,stride', LAYERS)
+@pytest.mark.parametrize('channels', [1, 3])
+def test_convolutions_and_their_transposes(kind, size, stride, channels):
+    rs = np.random.RandomState(0)
+    with theano.configparser.change_flags(floatX='float64'):
+        entry, back = T.tensor4(), T.tensor4()
+        args = () if kind is network.UnrolledConvLayer else (stride,)
+        layer = kind(lasagne.layers.InputLayer((2, channels, 7, 13), entry), 4, size, *args)
+        w, b = rs.normal(size=(4, channels) + size), rs.normal(size=4)
+        layer.W.set_value(w)
+        layer.b.set_value(b)
+        x = rs.normal(size=(2, channels, 7, 13))
+        y = theano.function([entry], lasagne.layers.get_output(layer))(x)
+        np.testing.assert_allclose(y, convolve(x, w, stride[1]) + b[:, None, None], atol=1e-12)
+        # <A x, z> = <x, A' z> defines the transpose; here with two branches stacked
+        z = rs.normal(size=(4,) + y.shape[1:])
+        transposed = theano.function([back], layer.transpose(back, 4))(z)
+        assert transposed.shape == (4,) + x.shape[1:]
+        stacked = np.concatenate([x, x])
+        linear = np.concatenate([y, y]) - b[:, None, None]
+        np.testing.assert_allclose((linear * z).sum(axis=(1, 2, 3)), (stacked * transposed).sum(axis=(1, 2, 3)),
+                                   atol=1e-10)
+
+
+def test_pooling_gives_ties_all_the_value():
+    with theano.configparser.change_flags(floatX='float64'):
+        entry, value = T.tensor4(), T.tensor4()
+        layer = network.FrequencyPoolLayer(lasagne.layers.InputLayer((1, 1, 1, 7), entry), 3)
+        unpool = network.FrequencyUnpoolLayer(lasagne.layers.InputLayer((2, 1, 1, 2), value), layer)
+        pooled, spread = lasagne.layers.get_output([layer, unpool])
+        pooled, spread = theano.function([entry, value], [pooled, spread])(
+            np.array([1., 5, 5, 0, 0, 0, 9]).reshape(1, 1, 1, 7), np.array([[2., 3], [4, 5]]).reshape(2, 1, 1, 2))
+    assert pooled.ravel().tolist() == [5, 0]
+    assert spread.reshape(2, 7).tolist() == [[0, 2, 2, 3, 3, 3, 0], [0, 4, 4, 5, 5, 5, 0]]
+
+
+@pytest.mark.parametrize('in_numerator', [True, False])
+def test_masks_equal_the_formula(in_numerator):
+    rs = np.random.RandomState(1)
+    outputs = np.maximum(rs.normal(size=(2, 3, 4, 5)), 0)
+    outputs[0, :, 0] = 0
+    noise = rs.uniform(0.1, 1, size=(2, 1, 4, 5))
+    masks = network.soft_masks(T.constant(outputs), T.constant(noise), 1e-8, in_numerator).eval()
+    raised = outputs + 1e-8 * noise if in_numerator else outputs
+    np.testing.assert_allclose(masks, raised / (outputs + (1e-8 * noise if in_numerator else 1e-8 * noise / 3)).sum(
+        axis=1, keepdims=True), rtol=1e-12)
+    silent = masks[0, :, 0]
+    np.testing.assert_allclose(silent, 1 / 3 if in_numerator else 0)
+
+
+def test_noise_is_seeded_and_never_zero():
+    noise = network.mask_noise((1, 1, 30, 513), 3)
+    np.testing.assert_array_equal(noise, network.mask_noise((1, 1, 30, 513), 3))
+    assert not np.array_equal(noise, network.mask_noise((1, 1, 30, 513), 4))
+    assert noise.min() > 0 and noise.max() <= 1 and noise.dtype == theano.config.floatX
+
+
+def test_filters_over_two_axes_cannot_be_unrolled():
+    with pytest.raises(ValueError, match='span two axes'):
+        network.UnrolledConvLayer(lasagne.layers.InputLayer((1, 1, 5, 5)), 2, (2, 2))

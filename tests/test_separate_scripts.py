@@ -1,0 +1,264 @@
+"""separate_dsd.py and separate_ikala.py as a user runs them, against the original's recorded stems."""
+import os
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+import architecture
+import audio
+import song
+import unpickle
+from conftest import ROOT
+
+DSD = 'examples/dsd100/separate_dsd.py'
+IKALA = 'examples/ikala/separate_ikala.py'
+STEMS = ['bass.wav', 'drums.wav', 'other.wav', 'vocals.wav']
+
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+
+@pytest.fixture(scope='session')
+def dsd_model(golden):
+    return golden('5_end_to_end/dsd/model_dsd.pkl')
+
+
+@pytest.fixture(scope='session')
+def falcon(tmp_path_factory):
+    """The real song of the package stempeg, as WAV files of mixture and stems."""
+    folder = tmp_path_factory.mktemp('falcon')
+    song.write(str(folder))
+    return folder
+
+
+def pcm(path):
+    samples, rate = soundfile.read(str(path), dtype='int16')
+    return samples.astype(int), rate
+
+
+def assert_recorded(ours, theirs, flips=0.):
+    """Within 1 unit of 16 bit, but for the end, which the original left silent and which here fades in.
+
+    A share of `flips` samples may be 2 off: in float32 a near tie in the pooled network falls the other way.
+    """
+    ours, rate = pcm(ours)
+    theirs, _ = pcm(theirs)
+    assert rate == 44100 and ours.shape == theirs.shape
+    frames = -(-len(ours) // 512) + 2
+    comparable = (frames - 30) * 512 - 512
+    assert comparable > 100000
+    error = np.abs(ours[:comparable] - theirs[:comparable])
+    assert error.max() <= (2 if flips else 1) and (error > 1).mean() <= flips
+
+
+def test_recorded_stems(script, golden, dsd_model, tmp_path):
+    done = script(DSD, '-i', golden('5_end_to_end/dsd/mix.wav'), '-o', tmp_path / 'new' / 'out', '-m', dsd_model)
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path / 'new' / 'out'))) == STEMS
+    assert done.stdout.split() == [str(tmp_path / 'new' / 'out' / name)
+                                   for name in ('vocals.wav', 'bass.wav', 'drums.wav', 'other.wav')]
+    assert '15 arrays, DSD100 network, window hanning, overlap 25' in done.stderr
+    assert 'device cpu, float32' in done.stderr
+    for name in STEMS:
+        assert_recorded(tmp_path / 'new' / 'out' / name, golden('5_end_to_end/dsd/stereo_4s/' + name))
+
+
+def test_recorded_ikala_stems(script, golden, golden_json, tmp_path):
+    info = golden_json('5_end_to_end/ikala.json')['model']
+    rs = np.random.RandomState(info['seed'])
+    params = [rs.uniform(low, high, size=shape).astype(np.float32)
+              for (low, high), shape in zip(info['bounds'], info['shapes'])]
+    for param, check in zip(params, golden_json('5_end_to_end/model_checks.json')['ikala']):
+        np.testing.assert_allclose(param.sum(dtype=float), check['sum'], rtol=1e-6)
+    unpickle.dump_arrays(str(tmp_path / 'model.pkl'), params)
+    done = script(IKALA, '-i', golden('5_end_to_end/ikala/10161_chorus.wav'),
+                  golden('5_end_to_end/ikala/mono.wav'), '-o', tmp_path / 'out', '-m', tmp_path / 'model.pkl')
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == ['10161_chorus-music.wav', '10161_chorus-voice.wav',
+                                                         'mono-music.wav', 'mono-voice.wav']
+    for name in ('10161_chorus-music.wav', '10161_chorus-voice.wav'):
+        assert_recorded(tmp_path / 'out' / name, golden('5_end_to_end/ikala/clip_4s/' + name), flips=1e-3)
+    # the original crashed on mono; its plain sum of channels is the channel itself
+    mixture, _ = pcm(golden('5_end_to_end/ikala/mono.wav'))
+    total = sum(pcm(tmp_path / 'out' / ('mono-%s.wav' % name))[0] for name in ('voice', 'music'))
+    assert np.abs(total - mixture).max() <= 1
+
+
+@pytest.mark.parametrize('name,seconds', [('short14336.wav', 0.325), ('rate48k.wav', None)])
+def test_inputs_that_the_original_could_not_separate(script, golden, dsd_model, tmp_path, name, seconds):
+    source = golden('5_end_to_end/dsd/' + name)
+    done = script(DSD, '-i', source, '-o', tmp_path, '-m', dsd_model, '--quiet')
+    assert done.returncode == 0 and done.stderr == '', done.stderr
+    mixture, rate = pcm(source)
+    stems = [pcm(tmp_path / stem) for stem in STEMS]
+    assert all(stem.shape == mixture.shape and stem_rate == rate for stem, stem_rate in stems)
+    if rate == 44100:
+        assert np.abs(sum(stem for stem, _ in stems) - mixture).max() <= 2
+
+
+def test_real_song(script, falcon, dsd_model, tmp_path):
+    """44.1 kHz stereo to four mono stems that add up to the downmix within 2 units of 16 bit."""
+    done = script(DSD, '-i', falcon / 'mixture.wav', '-o', tmp_path, '-m', dsd_model)
+    assert done.returncode == 0, done.stderr
+    mixture, _ = pcm(falcon / 'mixture.wav')
+    total = sum(pcm(tmp_path / name)[0] for name in STEMS)
+    assert np.abs(total - mixture.mean(axis=1)).max() <= 2
+    again = script(DSD, '-i', falcon / 'mixture.wav', '-o', tmp_path, '-m', dsd_model)
+    assert again.returncode == 1 and 'vocals.wav exists and so do 3 more: give --overwrite' in again.stderr
+
+
+def test_kinds_of_the_real_song_in_one_run(script, falcon, dsd_model, tmp_path):
+    """48 kHz, mono, FLAC, float and odd files in one call; the bad ones are named and do not stop the others."""
+    samples, rate = soundfile.read(str(falcon / 'mixture.wav'))
+    samples = samples[:2 * rate]
+    folder = tmp_path / 'in'
+    folder.mkdir()
+    soundfile.write(str(folder / 'mono.wav'), samples[:, 0], rate)
+    soundfile.write(str(folder / 'flac.flac'), samples, rate)
+    soundfile.write(str(folder / 'float.wav'), samples, rate, 'FLOAT')
+    soundfile.write(str(folder / 'rate 48k.wav'), samples, 48000)
+    soundfile.write(str(folder / 'deep.aiff'), samples, rate, 'PCM_24')
+    soundfile.write(str(folder / 'vorbis.ogg'), samples, rate)
+    soundfile.write(str(folder / 'six.wav'), np.repeat(samples, 3, axis=1), rate)
+    soundfile.write(str(folder / 'one sample.wav'), samples[:1], rate)
+    soundfile.write(str(folder / 'no samples.wav'), samples[:0], rate)
+    (folder / 'empty.wav').write_bytes(b'')
+    (folder / 'text.wav').write_text('not a sound\n')
+    (folder / 'header.wav').write_bytes((folder / 'mono.wav').read_bytes()[:20])
+    (folder / 'cut.wav').write_bytes((folder / 'mono.wav').read_bytes()[:44 + rate])
+    shutil.copy(str(folder / 'mono.wav'), str(folder / '.hidden.wav'))
+    (folder / 'notes.txt').write_text('ignored')
+    done = script(DSD, '-i', folder, '-o', tmp_path / 'out', '-m', dsd_model)
+    assert done.returncode == 1
+    for name in ('empty.wav', 'text.wav', 'header.wav'):
+        assert done.stderr.count(name + ' is not a sound file that can be read') == 1
+    assert '3 of 13 files failed' in done.stderr and 'Traceback' not in done.stderr
+    assert 'cut.wav is shorter than its header says' in done.stderr
+    good = ['mono', 'flac', 'float', 'rate 48k', 'deep', 'vorbis', 'six', 'one sample', 'no samples', 'cut']
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == sorted(good)
+    lengths = dict.fromkeys(good, len(samples))
+    lengths.update({'one sample': 1, 'no samples': 0, 'cut': rate // 2})
+    for name in good:
+        stems = [pcm(tmp_path / 'out' / name / stem) for stem in STEMS]
+        assert all(stem.shape == (lengths[name],) for stem, _ in stems), name
+        assert all(stem_rate == (48000 if name == 'rate 48k' else rate) for _, stem_rate in stems)
+        if name in ('flac', 'float', 'deep', 'six'):
+            total = sum(stem for stem, _ in stems)
+            assert np.abs(total - samples.mean(axis=1) * 32768).max() <= 2.01, name
+
+
+def test_formats_and_extra_stems(script, falcon, dsd_model, tmp_path):
+    done = script(DSD, '-i', falcon / 'mixture.wav', '-o', tmp_path, '-m', dsd_model, '--stereo', '--accompaniment',
+                  '--format', 'flac', '--subtype', 'pcm_24', '--overlap', '10', '--window', 'blackmanharris',
+                  '--batch_size', '7')
+    assert done.returncode == 0, done.stderr
+    assert 'window blackmanharris, overlap 10' in done.stderr
+    names = sorted(os.listdir(str(tmp_path)))
+    assert names == ['accompaniment.flac', 'bass.flac', 'drums.flac', 'other.flac', 'vocals.flac']
+    assert all(soundfile.info(str(tmp_path / name)).subtype == 'PCM_24' for name in names)
+    stems = {name[:-5]: audio.read(str(tmp_path / name))[0] for name in names}
+    mixture, _ = audio.read(str(falcon / 'mixture.wav'))
+    np.testing.assert_allclose(stems['vocals'] + stems['accompaniment'], mixture, atol=1e-6)
+    np.testing.assert_allclose(sum(stems.values()) - stems['accompaniment'], mixture, atol=1e-6)
+
+
+def test_loud_stems_saturate_with_a_warning(script, dsd_model, tmp_path):
+    soundfile.write(str(tmp_path / 'loud.wav'), 60 * np.random.RandomState(0).uniform(-1, 1, 30000), 44100, 'FLOAT')
+    done = script(DSD, '-i', tmp_path / 'loud.wav', '-o', tmp_path / 'out', '-m', dsd_model)
+    assert done.returncode == 0 and 'beyond full scale and saturate' in done.stderr
+
+
+def test_scripts_run_from_anywhere(script, golden, dsd_model, tmp_path):
+    flags = ['-i', golden('5_end_to_end/dsd/short14337.wav'), '-m', dsd_model, '--quiet', '-o']
+    for number, (args, cwd) in enumerate([
+            ([DSD], tmp_path), (['-m', 'examples.dsd100.separate_dsd'], ROOT),
+            ([DSD], os.path.join(ROOT, 'examples', 'dsd100'))]):
+        done = script(*(args + flags + [tmp_path / str(number)]), cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        assert sorted(os.listdir(str(tmp_path / str(number)))) == STEMS
+
+
+@pytest.mark.parametrize('args,code,message', [
+    (['-o', 'out', '-m', 'MODEL'], 2, 'the following arguments are required: -i'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--nonsense'], 2, 'unrecognized arguments: --nonsense'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--batch_size', '0'], 2, "got '0', expected a whole number above 0"),
+    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--overlap', '30'], 2, '--overlap is 30, expected less than the 30'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--window', 'kaiser'], 2, "invalid choice: 'kaiser'"),
+    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--format', 'flac', '--subtype', 'float'], 2, 'FLAC cannot hold FLOAT'),
+    (['-i', 'WAV', 'WAV', '-o', 'out', '-m', 'MODEL'], 2, 'is given twice'),
+    (['-i', 'WAV', 'copy/short14337.flac', '-o', 'out', '-m', 'MODEL'], 2, 'would both be written to'),
+    (['-i', 'none.wav', '-o', 'out', '-m', 'MODEL'], 1, 'none.wav: No such file'),
+    (['-i', 'copy', '-o', 'WAV', '-m', 'MODEL'], 1, 'is a file, expected a folder'),
+    (['-i', 'bare', '-o', 'out', '-m', 'MODEL'], 1, 'the folder bare holds no sound file'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'none.pkl'], 1, 'cannot read the model none.pkl: No such file'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'WAV'], 1, 'is not a model'),
+    (['-i', 'text.wav', '-o', 'out', '-m', 'MODEL'], 1, 'text.wav is not a sound file'),
+    (['-i', 'vocals.wav', '-o', '.', '-m', 'MODEL', '--overwrite'], 2, 'is an input and would be overwritten'),
+])
+def test_mistakes_are_one_line_and_never_reach_theano(script, golden, dsd_model, tmp_path, args, code, message):
+    (tmp_path / 'blocked').mkdir()
+    (tmp_path / 'blocked' / 'theano.py').write_text('raise SystemExit("theano was imported")')
+    (tmp_path / 'copy').mkdir()
+    (tmp_path / 'bare').mkdir()
+    wav = golden('5_end_to_end/dsd/short14337.wav')
+    soundfile.write(str(tmp_path / 'copy' / 'short14337.flac'), np.zeros(10), 44100)
+    shutil.copy(wav, str(tmp_path / 'vocals.wav'))
+    (tmp_path / 'text.wav').write_text('not a sound')
+    args = [{'WAV': wav, 'MODEL': dsd_model}.get(arg, arg) for arg in args]
+    done = script(DSD, *args, env={'PYTHONPATH': str(tmp_path / 'blocked')})
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert done.returncode == code and message in lines[-1], done.stderr
+    assert 'Traceback' not in done.stderr and 'theano was' not in done.stderr
+    assert len(lines) == 1 or lines[0].startswith('I ')
+    assert done.stdout == '' and not (tmp_path / 'out' / 'vocals.wav').exists()
+
+
+@pytest.mark.parametrize('path', [DSD, IKALA])
+def test_help_without_theano(script, tmp_path, path):
+    (tmp_path / 'theano.py').write_text('raise SystemExit("theano was imported")')
+    done = script(path, '--help', env={'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == 0 and '--batch_size' in done.stdout and 'theano was' not in done.stderr
+
+
+def test_a_model_of_another_script_is_named(script, golden, tmp_path):
+    unpickle.dump_arrays(str(tmp_path / 'm.pkl'),
+                         [np.zeros(shape, np.float32) for shape in architecture.DSD100_FOUR_BRANCHES.param_shapes()])
+    done = script(IKALA, '-i', golden('5_end_to_end/dsd/mix.wav'), '-o', tmp_path, '-m', tmp_path / 'm.pkl')
+    assert done.returncode == 1
+    assert 'holds 17 arrays of the DSD100 network with four branches; separate_ikala.py needs 13' in done.stderr
+    done = script(DSD, '-i', golden('5_end_to_end/dsd/short14337.wav'), '-o', tmp_path, '-m', tmp_path / 'm.pkl')
+    assert done.returncode == 0 and '17 arrays, DSD100 network with four branches' in done.stderr
+
+
+def test_without_a_compiler(script, golden, dsd_model, tmp_path):
+    """In Theano's Python mode the stems are the same, and a line says why it is slow."""
+    source = golden('5_end_to_end/dsd/mix.wav')
+    flags = 'cxx=,base_compiledir=%s' % (tmp_path / 'cache')
+    done = script(DSD, '-i', source, '-o', tmp_path / 'out', '-m', dsd_model, env={'THEANO_FLAGS': flags})
+    assert done.returncode == 0, done.stderr
+    assert 'no C++ compiler: Theano runs in Python mode' in done.stderr
+    for name in STEMS:
+        assert_recorded(tmp_path / 'out' / name, golden('5_end_to_end/dsd/stereo_4s/' + name))
+
+
+def test_peak_memory_does_not_grow_with_the_length(script, dsd_model, tmp_path):
+    """A 10-minute file takes no more memory than a 1-minute file."""
+    peaks = []
+    for minutes in (1, 10):
+        path = tmp_path / ('%d.wav' % minutes)
+        noise = np.random.RandomState(0).uniform(-0.3, 0.3, 44100).astype(np.float32)
+        with soundfile.SoundFile(str(path), 'w', 44100, 1) as out:
+            for _ in range(60 * minutes):
+                out.write(noise)
+        program = tmp_path / 'peak.py'
+        program.write_text(
+            'import resource, runpy, sys\nsys.argv = sys.argv[1:]\n'
+            'try:\n    runpy.run_path(sys.argv[0], run_name="__main__")\n'
+            'except SystemExit as stop:\n    assert not stop.code\n'
+            'print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n')
+        done = script(str(program), os.path.join(ROOT, DSD), '-i', path, '-o', tmp_path / str(minutes), '-m', dsd_model)
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+        assert soundfile.info(str(tmp_path / str(minutes) / 'bass.wav')).frames == 60 * minutes * 44100
+    assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 700, peaks
