@@ -171,22 +171,22 @@ def with_mixture(stems):
 
 # --- bookkeeping --------------------------------------------------------------------------------------
 
-def prepare_folder(feature_path, settings):
-    """Make a feature folder and note how its files are made, in ``generation.json``.
+def prepare_folder(folder, settings, name='generation.json'):
+    """Make a folder and note how its files are made, in the file `name` there.
 
     Raises
     ------
     InputError
         When the folder holds files that were made in another way: they would be mixed up.
     """
-    make_folder(feature_path)
-    path = os.path.join(feature_path, 'generation.json')
+    make_folder(folder)
+    path = os.path.join(folder, name)
     if os.path.exists(path):
         before = read_json(path, 'the settings of a generation')
         changed = sorted(name for name in set(before) | set(settings) if before.get(name) != settings.get(name))
         if changed:
-            raise InputError('%s was made with %s: use the same, or another --feature_path' % (
-                feature_path, ', '.join('%s %s' % (name, before.get(name)) for name in changed)))
+            raise InputError('%s was made with %s: use the same, or another folder' % (
+                folder, ', '.join('%s %s' % (name, before.get(name)) for name in changed)))
     write_json(path, settings)
 
 
