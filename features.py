@@ -83,13 +83,14 @@ def save_tensor(path, tensor, tag='', dtype=np.float64):
     save_shape(shape_path(path), np.shape(tensor))
 
 
-def open_tensor(path, tag=''):
-    """Map a feature file into memory, read-only; nothing is read until it is used.
+def describe_tensor(path, tag=''):
+    """Shape and type of a feature file, checked against its length; nothing is read.
 
     Returns
     -------
-    ndarray
-        A `numpy.memmap` of float64 or float32 (an ordinary empty array when the tensor has no elements).
+    shape : tuple of int
+    dtype : numpy.dtype
+        float64 or float32.
 
     Raises
     ------
@@ -103,15 +104,31 @@ def open_tensor(path, tag=''):
         size = os.path.getsize(path)
     except OSError as error:
         raise InputError('cannot read the features %s: %s; compute them again' % (path, error.strerror))
-    for dtype in (np.float64, np.float32):
-        if size == count * np.dtype(dtype).itemsize:
-            break
-    else:
-        raise InputError('%s holds %d bytes, but %s says %s, that is %d (float64) or %d (float32): '
-                         'compute the features again'
-                         % (path, size, os.path.basename(shape_path(path)), 'x'.join(map(str, shape)),
-                            8 * count, 4 * count))
-    if count == 0:
+    for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
+        if size == count * dtype.itemsize:
+            return shape, dtype
+    raise InputError('%s holds %d bytes, but %s says %s, that is %d (float64) or %d (float32): '
+                     'compute the features again'
+                     % (path, size, os.path.basename(shape_path(path)), 'x'.join(map(str, shape)),
+                        8 * count, 4 * count))
+
+
+def open_tensor(path, tag=''):
+    """Map a feature file into memory, read-only; nothing is read until it is used.
+
+    Returns
+    -------
+    ndarray
+        A `numpy.memmap` of float64 or float32 (an ordinary empty array when the tensor has no elements).
+
+    Raises
+    ------
+    InputError
+        As :func:`describe_tensor`.
+    """
+    path = tagged(path, tag)
+    shape, dtype = describe_tensor(path)
+    if 0 in shape:
         return np.zeros(shape, dtype)
     try:
         return np.memmap(path, dtype=dtype, mode='r', shape=shape)
@@ -127,7 +144,7 @@ def load_tensor(path, tag=''):
 def is_finished(path, tag=''):
     """True when a feature file and its shape are both there and agree."""
     try:
-        open_tensor(path, tag)
+        describe_tensor(path, tag)
     except InputError:
         return False
     return True

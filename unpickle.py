@@ -129,11 +129,35 @@ def load_arrays(path):
     InputError
         When the file is unreadable, damaged, or holds anything but such a list.
     """
+    value = _load(path)
+    if not isinstance(value, (list, tuple)) or not value or not all(_is_whole(item) for item in value):
+        raise InputError('%s is a pickle, but not of a list of arrays: it is not a model' % path)
+    return [_native(item) for item in value]
+
+
+def load_array(path):
+    """Read a single pickled numeric array, such as a timbre model; otherwise as :func:`load_arrays`."""
+    value = _load(path)
+    if not _is_whole(value):
+        raise InputError('%s is a pickle, but not of one array: it is not a timbre model' % path)
+    return _native(value)
+
+
+def _is_whole(item):
+    return isinstance(item, _Array) and item.value is not None
+
+
+def _native(item):
+    return item.value.astype(item.value.dtype.newbyteorder('='), copy=False)
+
+
+def _load(path):
+    """What a pickle holds, arrays being :class:`_Array`."""
     try:
         with open(path, 'rb') as source:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
-            value = _Unpickler(_Reader(source, size), encoding='bytes').load()
+            return _Unpickler(_Reader(source, size), encoding='bytes').load()
     except OSError as error:
         raise InputError('cannot read the model %s: %s' % (path, error.strerror))
     except pickle.UnpicklingError as error:
@@ -142,10 +166,6 @@ def load_arrays(path):
     except (EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
             RecursionError, NotImplementedError) as error:
         raise InputError('%s is not a model or is damaged (%s): get the file again' % (path, type(error).__name__))
-    if not isinstance(value, (list, tuple)) or not value or not all(
-            isinstance(item, _Array) and item.value is not None for item in value):
-        raise InputError('%s is a pickle, but not of a list of arrays: it is not a model' % path)
-    return [item.value.astype(item.value.dtype.newbyteorder('='), copy=False) for item in value]
 
 
 def dump_arrays(path, arrays):

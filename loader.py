@@ -1,0 +1,151 @@
+"""Chunks of training data, read ahead by threads while the one before is being used."""
+import concurrent.futures
+import weakref
+
+import numpy as np
+
+
+class Chunk:
+    """What is in memory at a time: frames, each stored once, and where the windows (examples) start in them.
+
+    Neighbouring windows overlap, so this takes up to ``time_context / (time_context - overlap)`` times less
+    memory, and less transfer to a device, than the windows themselves. Window `i`, in training order, is
+    ``inputs[starts[i]:starts[i] + time_context]``, and the same of `outputs`; cutting them by index on the
+    device is a gather. :meth:`batch` and :meth:`windows` cut them here.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of the epoch, from 0.
+    first : int
+        Number of the first batch of this chunk within the epoch.
+    inputs : ndarray, shape (frames, F)
+        (frames, channels, F) in the Multi classes.
+    outputs : ndarray, shape (frames, S * F)
+        Sources side by side; (frames, S * channels, F) in the Multi classes.
+    pitches, masks : ndarray or None
+        Frame by frame like `outputs`, when asked for. The Mask1 classes scale a mask by its maximum within each
+        window, which is not done yet here; those of the Mask2 classes are final.
+    features : ndarray, shape (n, context, size), or None
+        Per window, in training order.
+    starts : ndarray of int64, shape (n,)
+        First frame of every window, in training order.
+    origin : ndarray of int64, shape (n, 2)
+        Of every window: number of the file in the dataset's `file_list`, number of the window in that file.
+    time_context, batch_size : int
+    """
+
+    def __init__(self, epoch, first, arrays, features, starts, origin, time_context, batch_size, arrange):
+        self.epoch, self.first = epoch, first
+        self.features, self.starts, self.origin = features, starts, origin
+        self.time_context, self.batch_size = time_context, batch_size
+        self._arrays, self._arrange = arrays, arrange
+
+    inputs = property(lambda self: self._of('inputs'))
+    outputs = property(lambda self: self._of('outputs'))
+    pitches = property(lambda self: self._of('pitches'))
+    masks = property(lambda self: self._of('masks'))
+
+    def _of(self, name):
+        return self._arrange(name, self._arrays[name]) if name in self._arrays else None
+
+    def lifetime(self):
+        """Weak reference that dies when nobody holds these frames any more, neither as a chunk nor as an array."""
+        return weakref.ref(self._arrays['inputs'])
+
+    def __len__(self):
+        """Number of batches."""
+        return -(-len(self.starts) // self.batch_size)
+
+    def batch(self, number):
+        """Batch `number` of this chunk: [inputs, outputs(, pitches)(, masks)(, features)].
+
+        The last batch of an epoch holds what is left and may be smaller than `batch_size`.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError('batch %d of a chunk of %d batches' % (number, len(self)))
+        return self._cut(slice(number * self.batch_size, (number + 1) * self.batch_size))
+
+    def __iter__(self):
+        return (self.batch(number) for number in range(len(self)))
+
+    def windows(self):
+        """All windows of the chunk at once, in training order; the same list as :meth:`batch`."""
+        return self._cut(slice(None))
+
+    def after(self, batches):
+        """This chunk without its first batches; the frames are shared, not copied."""
+        return self._of_windows(self.epoch, self.first + batches, slice(batches * self.batch_size, None))
+
+    def shuffled(self, epoch, order):
+        """This chunk for epoch `epoch`, with its windows in the order `order`; the frames are shared, not copied."""
+        return self._of_windows(epoch, self.first, order)
+
+    def _of_windows(self, epoch, first, part):
+        return Chunk(epoch, first, self._arrays, None if self.features is None else self.features[part],
+                     self.starts[part], self.origin[part], self.time_context, self.batch_size, self._arrange)
+
+    def _cut(self, part):
+        index = self.starts[part, None] + np.arange(self.time_context)
+        cut = [self._arrange(name, array.take(index, axis=0)) for name, array in self._arrays.items()]
+        return cut if self.features is None else cut + [self.features[part].copy()]
+
+
+class ReadAhead:
+    """Reads one item ahead of its use, in pieces shared among threads.
+
+    The work is reading and scaling, during which NumPy and the operating system give up the interpreter lock:
+    threads keep several cores and the disk busy without copies between processes, and start safely after a GPU
+    has been initialised, where a fork does not.
+
+    Parameters
+    ----------
+    nprocs : int
+        Number of threads.
+    """
+
+    def __init__(self, nprocs):
+        self._nprocs = nprocs
+        self._pool = None
+        self._key = self._item = None
+        self._work = []
+
+    def start(self, key, prepare):
+        """Begin to read the item `key`, unless that is under way.
+
+        ``prepare(key)`` returns the item, to be filled, and a list of functions without arguments that fill it.
+        """
+        if self._item is not None and self._key == key:
+            return
+        self.cancel()
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(self._nprocs, thread_name_prefix='dataset')
+        self._key, (self._item, pieces) = key, prepare(key)
+        self._work = [self._pool.submit(piece) for piece in pieces]
+
+    def take(self, key, prepare):
+        """The item `key`, waited for or, if it was not begun, read now. Errors of the reading are raised here."""
+        self.start(key, prepare)
+        try:
+            for work in self._work:
+                work.result()
+            return self._item
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            self._key, self._item, self._work = None, None, []
+
+    def cancel(self):
+        """Forget what was begun and wait until no thread works on it."""
+        for work in self._work:
+            work.cancel()
+        concurrent.futures.wait(self._work)
+        self._key, self._item, self._work = None, None, []
+
+    def close(self):
+        """End the threads; a later :meth:`start` begins new ones."""
+        self.cancel()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
