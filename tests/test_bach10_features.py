@@ -262,7 +262,8 @@ def test_rwc_script(script, golden, bank, tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / PIECE / 'gt'
     files = sorted(name for name in os.listdir(str(folder)) if name.endswith('.data'))
-    written, left_out = (int(n) for n in re.search(r'(\d+) files written, 0 already there, (\d+) left', done.stderr).groups())
+    counts = re.search(r'(\d+) files written, 0 already there, (\d+) left', done.stderr)
+    written, left_out = map(int, counts.groups())
     assert written == len(files) and written + left_out == 12  # the rest of the piece, 1.54 s, is kept
     assert re.search(r'\d+ left out: no sample of saxophone G3, dynamics P, style NO, musician 3', done.stderr)
     # what is in a file is what its name says
@@ -295,6 +296,8 @@ def test_rwc_what_is_wrong_is_named(script, golden, bank, tmp_path):
     done = script(*command, tmp_path / 'db', '--sample_size', 2)
     assert done.returncode == 1 and 'all 2 files were left out' in done.stderr
     assert 'no sample of bassoon G0#' in done.stderr
+    done = script(*command, tmp_path / 'db', '--chunk_size', 0.1)
+    assert done.returncode == 2 and '--chunk_size 0.1, --sample_size 400: expected 1 or more' in done.stderr
     done = script('examples/bach10/compute_features_bach10rwc.py', '--db', tmp_path / 'db')
     assert done.returncode == 2 and '--rwc' in done.stderr
 

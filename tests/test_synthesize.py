@@ -78,18 +78,18 @@ def test_performance(expressive):
 
 @pytest.fixture(scope='module')
 def built(tmp_path_factory):
-    """The first piece, or its beginning, played by a bank; made once."""
+    """The first piece, played by a bank; made once."""
     import subprocess
     import sys
     from conftest import ROOT
     made = {}
 
-    def build(bank, beats=32):
+    def build(bank):
         needs(bank)
         if bank not in made:
             made[bank] = str(tmp_path_factory.mktemp(bank))
             subprocess.run([sys.executable, os.path.join(ROOT, SCRIPT), 'bach10', '--out', made[bank], '--banks', bank,
-                            '--number', '1', '--beats', str(beats), '--quiet'], check=True)
+                            '--number', '1', '--quiet'], check=True)
         return os.path.join(made[bank], PIECE)
     return build
 
@@ -112,11 +112,13 @@ def test_stems_are_in_time(built, bank):
         notes = score.read_score(os.path.join(folder, name + '_g.txt'))
         found = onsets(samples)
 
-        def near(shift):
-            return np.mean([np.abs(found - note.onset - shift).min() <= 0.05 for note in notes])
-        assert len(notes) > 25 and near(0.) >= 0.9, (bank, name)
+        def late(shift=0.):
+            """Seconds from each note to the nearest onset."""
+            return np.array([min(found - note.onset - shift, key=abs) for note in notes])
+        assert len(notes) > 25 and np.mean(np.abs(late()) <= 0.05) >= 0.9, (bank, name)
+        assert np.abs(np.median(late())) < 0.021, (bank, name)  # 24 to 32 ms for some, were they not started early
         if (bank, name) != ('fluid', 'violin'):  # whose bow makes onsets everywhere
-            assert near(0.2) < 0.5, 'the test would not see a delay'
+            assert np.mean(np.abs(late(0.2)) <= 0.05) < 0.5, 'the test would not see a delay'
         start, end = int((notes[0].onset - 0.1) * 44100), int((notes[-1].offset + 0.5) * 44100)
         loud = np.sqrt(np.mean(samples ** 2))
         assert np.sqrt(np.mean(samples[:start] ** 2)) < 0.05 * loud
@@ -146,7 +148,8 @@ def test_seed_decides_and_files_are_kept(script, tmp_path):
     needs('timgm6mb')
     folders = [tmp_path / name for name in 'abc']
     for folder, seed in zip(folders, (5, 5, 6)):
-        command = [SCRIPT, 'bach10', '--out', folder, '--banks', 'timgm6mb', '--number', 1, '--beats', 4, '--seed', seed]
+        command = [SCRIPT, 'bach10', '--out', folder, '--banks', 'timgm6mb', '--number', 1, '--beats', 4,
+                   '--seed', seed]
         succeed(script(*command))
 
     def content(folder):
@@ -216,7 +219,7 @@ def test_samples_begin_at_their_onset(bank):
             samples = note.getAudio()
             levels = np.sqrt(np.mean(samples[:30 * 441].reshape(30, 441) ** 2, axis=1))
             early.append(int(np.argmax(levels > levels.max() / 5)))  # in 10 ms
-        assert np.mean(np.array(early) <= 5) >= 0.9
+        assert np.mean(np.array(early) <= 1) >= 0.95  # with their attacks 10 to 40 ms
 
 
 def test_the_whole_chain(script, bank, tmp_path):

@@ -19,7 +19,6 @@ import numpy as np  # noqa: E402
 
 import climate  # noqa: E402
 import features  # noqa: E402
-import harmonics  # noqa: E402
 import jobs  # noqa: E402
 import rwc  # noqa: E402
 from errors import InputError  # noqa: E402
@@ -34,7 +33,7 @@ LARGEST_SAMPLE_GT = 50
 def main(argv=None):
     """Generate data by the flags `argv`; return the exit code."""
     parser = flags.parser(__doc__, 'compute_features_bach10rwc.py', 'transforms/t3_rwc')
-    parser.add_arg('--db', required=True, help='folder of the pieces, each with <source>_g.txt, <source>_g_original.txt')
+    parser.add_arg('--db', required=True, help='folder of the pieces, each with scores <source>_g_original.txt')
     parser.add_arg('--rwc', required=True, help='folder of the instrument samples, with wav and mat')
     parser.add_arg('--chunk_size', type=climate.positive_float, default=45., help='seconds of a file at most')
     parser.add_arg('--sample_size', type=climate.positive_float, default=400., help='combinations for each piece')
@@ -42,10 +41,15 @@ def main(argv=None):
                    help='1: timing of the score; 0: timing of the recordings')
     parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of the draw of combinations')
     args = flags.parse(parser, argv, 'db', 'rwc')
+    if args.chunk_size < 1 or args.sample_size < 1:
+        parser.error('--chunk_size %g, --sample_size %g: expected 1 or more' % (args.chunk_size, args.sample_size))
     style = 'original' if args.original else 'gt'
     cases = generation.rwc_cases(recipe.TIME_SHIFTS if args.original else [0.])
     number = int(args.sample_size) if args.original else min(LARGEST_SAMPLE_GT, int(args.sample_size))
     instruments(args.rwc)
+    generation.prepare_folder(args.feature_path, {
+        'db': os.path.abspath(args.db), 'rwc': os.path.abspath(args.rwc), 'chunk_size': args.chunk_size,
+        'seed': args.seed, 'dtype': args.dtype})
     items, seconds = [], 0.
     for piece in recipe.pieces(args.db):
         length = piece_length(recipe.read_scores(os.path.join(args.db, piece), recipe.SCORE_ENDINGS[style]), piece)
@@ -53,8 +57,6 @@ def main(argv=None):
         items += [(piece, combination) for combination in combinations]
         seconds += length * len(combinations)
         make_folder(os.path.join(args.feature_path, piece, style))
-    generation.prepare_folder(args.feature_path, {name: getattr(args, name) for name in (
-        'db', 'rwc', 'chunk_size', 'seed', 'dtype')})
     generation.check_space(args.feature_path, seconds, args.dtype)
     outcomes = jobs.run(functools.partial(compute, args.db, args.rwc, args.feature_path, args.chunk_size, style,
                                           args.dtype), items, args.nprocs, unit='combination', quiet=args.quiet)

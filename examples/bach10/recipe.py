@@ -59,7 +59,7 @@ def stem_paths(db, piece):
 
 
 def sibelius_paths(dbs, piece, style):
-    """The four sound files of a piece of Bach10 Sibelius in one tempo style; the saxophone may be spelled either way."""
+    """The four sound files of a piece of Bach10 Sibelius in one tempo style, spelled either way too."""
     return [_existing(os.path.join(dbs, piece, '%%s_%s_%%s.wav' % style), piece, names)
             for names in zip(INSTRUMENTS, SOURCES)]
 

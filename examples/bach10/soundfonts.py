@@ -61,8 +61,8 @@ def check(banks):
     """
     missing = [item for name in banks for item in (BANKS[name].program, BANKS[name].path)
                if not (os.path.exists(item) if os.path.isabs(item) else shutil.which(item))]
-    lines = [' and '.join(sorted(set(missing))) + ': apt-get install '
-             + ' '.join(sorted({package for name in banks for package in BANKS[name].packages.split()}))] * bool(missing)
+    packages = sorted({package for name in banks for package in BANKS[name].packages.split()})
+    lines = ['%s: apt-get install %s' % (' and '.join(sorted(set(missing))), ' '.join(packages))] if missing else []
     for module in ('mido', 'music21'):
         try:
             __import__(module)

@@ -50,7 +50,8 @@ def main(argv=None):
     parser.add_arg('--chorales', choices=['bach10', 'training'], default='bach10', help='which pieces')
     parser.add_arg('--number', type=climate.positive_int, default=None,
                    help='how many of the pieces (default: all ten, or 40)')
-    parser.add_arg('--beats', type=climate.positive_float, default=None, help='only so many quarter notes of each, 4 or more')
+    parser.add_arg('--beats', type=climate.positive_float, default=None,
+                   help='only so many quarter notes of each, 4 or more')
     parser.add_arg('--note_seconds', type=climate.positive_float, default=2.5, help='rwc: length of the samples')
     parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
     parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
