@@ -100,6 +100,10 @@ class Reader:
         self._file.close()
         self._raw.close()
 
+    def seek(self, frame):
+        """Go on reading at sample `frame`, or at the end when the file is shorter."""
+        self._file.seek(min(frame, self.frames))
+
     def blocks(self, size=BLOCK):
         """Yield the samples as float64 arrays of shape (up to `size`, channels).
 

@@ -1,0 +1,48 @@
+"""Compute the features of Bach10: one file per piece, with the mixture, bassoon, clarinet, saxophone and violin.
+
+    python compute_features_bach10.py --db Bach10/Sources
+
+Files that are already there are kept.
+"""
+import functools
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import numpy as np  # noqa: E402
+
+import climate  # noqa: E402
+import features  # noqa: E402
+import jobs  # noqa: E402
+from examples.bach10 import flags, generation, recipe  # noqa: E402
+from files import make_folder  # noqa: E402
+
+
+def main(argv=None):
+    """Compute features by the flags `argv`; return the exit code."""
+    parser = flags.parser(__doc__, 'compute_features_bach10.py', 'transforms/t3')
+    parser.add_arg('--db', required=True, help='folder of the pieces, each with <piece>-<source>.wav')
+    args = flags.parse(parser, argv, 'db')
+    pieces = recipe.pieces(args.db)
+    make_folder(args.feature_path)
+    outcomes = jobs.run(functools.partial(compute, args.db, args.feature_path, args.dtype), pieces, args.nprocs,
+                        unit='piece', quiet=args.quiet)
+    generation.report(outcomes, 'pieces')
+    return jobs.summarize(outcomes)
+
+
+def compute(db, feature_path, dtype, piece):
+    """Compute the features of one piece, unless they are there; return which of the two it was, counted."""
+    path = os.path.join(feature_path, piece + '.data')
+    if features.is_finished(path, '__m_'):
+        return generation.Counter(kept=1)
+    stems = recipe.read_stems(recipe.stem_paths(db, piece))
+    longest = max(map(len, stems))
+    stems = [np.pad(stem, (0, longest - len(stem))) for stem in stems]
+    recipe.transform().compute_transform(generation.with_mixture(stems), out_path=path, dtype=dtype)
+    return generation.Counter(written=1)
+
+
+if __name__ == '__main__':
+    climate.run(main)

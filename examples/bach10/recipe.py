@@ -1,0 +1,99 @@
+"""Everything that is special about Bach10: sources, spellings, layouts, transform, factors of the generated data.
+
+Bach10: Duan, Pardo, "Soundprism: an online system for score-informed source separation of music audio", IEEE JSTSP
+2011. Bach10 Sibelius, RWC factors: Miron, Janer, Gomez, "Generating data to train convolutional neural networks for
+classical music source separation", SMC 2017, sections 3 and 4.
+"""
+import os
+
+import scipy.signal.windows
+
+import audio
+from errors import InputError
+from score import find_score, read_score
+from transform import transformFFT
+
+#: As Bach10 spells them in its sound files, and the original in the files that it writes.
+SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')
+#: As scores and Bach10 Sibelius spell them.
+INSTRUMENTS = ('bassoon', 'clarinet', 'saxophone', 'violin')
+
+SAMPLE_RATE, FRAME_SIZE, HOP_SIZE = 44100, 4096, 512
+
+#: Tempo styles of Bach10 Sibelius, and the ending of the score files of each.
+SCORE_ENDINGS = {'gt': '_g', 'original': '_g_original', 'fast': '_g_fast20', 'slow': '_g_slow20'}
+
+#: Seconds by which a source is delayed (Sibelius) or a note widened (RWC) when the timing is that of a score.
+TIME_SHIFTS = (0., 0.1, 0.2)
+#: Dynamics, style and musicians of the RWC samples.
+DYNAMICS, STYLES, MUSICIANS = ('F', 'M', 'P'), ('NO',), (1, 2, 3)
+
+
+def transform():
+    """The STFT of all Bach10 experiments: frames of 4096 samples, hop 512, Blackman-Harris, 44.1 kHz."""
+    return transformFFT(frameSize=FRAME_SIZE, hopSize=HOP_SIZE, sampleRate=SAMPLE_RATE,
+                        window=scipy.signal.windows.blackmanharris)
+
+
+def pieces(db):
+    """Names of the piece folders in `db`, sorted: those that begin with a digit.
+
+    Raises
+    ------
+    InputError
+        When there are none.
+    """
+    try:
+        names = sorted(name for name in os.listdir(db) if name[:1].isdigit() and os.path.isdir(os.path.join(db, name)))
+    except OSError as error:
+        raise InputError('cannot read the folder %s: %s' % (db, error.strerror))
+    if not names:
+        raise InputError('there are no pieces in %s, expected folders such as 01-AchGottundHerr (in Bach10 they lie in '
+                         'the folder Sources)' % db)
+    return names
+
+
+def stem_paths(db, piece):
+    """The four sound files of a piece of Bach10; the saxophone may be spelled either way."""
+    return [_existing(os.path.join(db, piece, '%s-%s.wav'), piece, names) for names in zip(SOURCES, INSTRUMENTS)]
+
+
+def sibelius_paths(dbs, piece, style):
+    """The four sound files of a piece of Bach10 Sibelius in one tempo style, spelled either way too."""
+    return [_existing(os.path.join(dbs, piece, '%%s_%s_%%s.wav' % style), piece, names)
+            for names in zip(INSTRUMENTS, SOURCES)]
+
+
+def _existing(pattern, piece, names):
+    for name in names:
+        if os.path.exists(pattern % (piece, name)):
+            return pattern % (piece, name)
+    raise InputError('there is no %s' % (pattern % (piece, names[0])))
+
+
+def read_stems(paths):
+    """Read mono stems.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        float64, (samples,), of different lengths maybe.
+
+    Raises
+    ------
+    InputError
+        When one is not mono or not at 44.1 kHz.
+    """
+    stems = []
+    for path in paths:
+        samples, rate = audio.read(path)
+        if rate != SAMPLE_RATE or samples.shape[1] != 1:
+            raise InputError('%s has %d channels at %d Hz, expected one at %d Hz: convert it'
+                             % (path, samples.shape[1], rate, SAMPLE_RATE))
+        stems.append(samples[:, 0])
+    return stems
+
+
+def read_scores(folder, ending):
+    """Notes of the four instruments of a piece, from ``<instrument><ending>.txt`` (or MIDI, or MusicXML)."""
+    return [read_score(find_score(folder, name + ending)) for name in INSTRUMENTS]

@@ -1,0 +1,203 @@
+"""Build the data of the Bach10 experiments from free scores and SoundFonts: Bach10, Bach10 Sibelius, RWC samples.
+
+    python synthesize.py bach10 --out open/Bach10 --banks fluid
+    python synthesize.py sibelius --out open/Sibelius --banks timgm6mb freepats --chorales training --number 40
+    python synthesize.py rwc --out open/RWC --banks timgm6mb freepats
+
+The chorales are read from music21's corpus: the ten of Bach10, or others for training that are not related to them.
+Never use one bank for training and for testing. Files that are already there are kept.
+"""
+import functools
+import math
+import os
+import sys
+import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import numpy as np  # noqa: E402
+import scipy.io  # noqa: E402
+import scipy.signal  # noqa: E402
+
+import audio  # noqa: E402
+import climate  # noqa: E402
+import jobs  # noqa: E402
+import rwc  # noqa: E402
+from errors import UsageError  # noqa: E402
+from examples.bach10 import chorales, generation, recipe, soundfonts  # noqa: E402
+from examples.bach10.soundfonts import Played  # noqa: E402
+from files import atomic_path, make_folder  # noqa: E402
+from score import Note, write_score  # noqa: E402
+
+RATE = recipe.SAMPLE_RATE
+#: Level of a part, RMS in dB below full scale where it sounds, so that four do not exceed full scale.
+LEVEL = -26.
+#: Seconds after the last note.
+TAIL = 1.
+#: Velocity and level (dB against forte) of the dynamics of the sample bank.
+DYNAMICS = {'F': (112, 0.), 'M': (80, -6.), 'P': (48, -12.)}
+#: Symbols of the instruments in RWC file names.
+SYMBOLS = {'bassoon': 'FG', 'clarinet': 'CL', 'saxophone': 'TS', 'violin': 'VN'}
+
+
+def main(argv=None):
+    """Build one of the three trees by the flags `argv`; return the exit code."""
+    parser = climate.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
+    parser.add_arg('layout', choices=['bach10', 'sibelius', 'rwc'], help='which data set to imitate')
+    parser.add_arg('--out', required=True, help='folder to build it in')
+    parser.add_arg('--banks', nargs='+', required=True, choices=sorted(soundfonts.BANKS),
+                   help='instrument samples; of several, each part of a piece draws one, and each is an RWC musician')
+    parser.add_arg('--chorales', choices=['bach10', 'training'], default='bach10', help='which pieces')
+    parser.add_arg('--number', type=climate.positive_int, default=None,
+                   help='how many of the pieces (default: all ten, or 40)')
+    parser.add_arg('--beats', type=climate.positive_float, default=None,
+                   help='only so many quarter notes of each, 4 or more')
+    parser.add_arg('--note_seconds', type=climate.positive_float, default=2.5, help='rwc: length of the samples')
+    parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
+    parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
+                   help='number of processes')
+    parser.add_arg('--quiet', action='store_true', help='no progress, only warnings')
+    args = parser.parse_args(argv)
+    climate.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    if len(set(args.banks)) < len(args.banks) or len(args.banks) > 3:
+        raise UsageError('--banks %s: expected one to three different ones' % ' '.join(args.banks))
+    if args.beats is not None and args.beats < 4:
+        raise UsageError('--beats %g: expected 4 or more' % args.beats)
+    soundfonts.check(args.banks)
+    generation.prepare_folder(args.out, {name: getattr(args, name) for name in (
+        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'seed')}, 'synthesis.json')
+    if args.layout == 'rwc':
+        make_folder(os.path.join(args.out, 'mat'))
+        items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
+        work = functools.partial(make_samples, args.out, args.banks, args.note_seconds)
+    else:
+        styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
+        items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
+        work = functools.partial(make_piece, args.out, args.banks, args.layout, args.beats, args.seed)
+    outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
+    generation.report(outcomes, 'recordings')
+    return jobs.summarize(outcomes)
+
+
+def choose(args):
+    """Names and BWV numbers of the pieces that the flags ask for."""
+    if args.chorales == 'training':
+        return chorales.training(args.number or 40, args.seed)
+    names = sorted(chorales.BACH10)[:args.number]
+    return {name: chorales.BACH10[name] for name in names}
+
+
+# --- pieces -------------------------------------------------------------------------------------------
+
+def make_piece(out, banks, layout, beats, seed, item):
+    """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
+    piece, number, style = item
+    folder = os.path.join(out, piece)
+    names = ['%s-%s.wav' % (piece, source) if layout == 'bach10' else '%s_%s_%s.wav' % (piece, style, name)
+             for source, name in zip(recipe.SOURCES, recipe.INSTRUMENTS)]
+    paths = [os.path.join(folder, name) for name in names]
+    if all(map(os.path.exists, paths)):  # written last
+        return generation.Counter(kept=1)
+    make_folder(folder)
+    chorale = chorales.load(number)
+    if beats is not None:
+        chorale = chorales.beginning(chorale, beats)
+    # styles of a piece share its tempo
+    tempo = np.random.default_rng([seed, zlib.crc32(piece.encode())]).uniform(70, 84)
+    generator = np.random.default_rng([seed, zlib.crc32(('%s %s' % (piece, style)).encode())])
+    parts = chorales.perform(chorale, generator, tempo + {'fast': 20, 'slow': -20}.get(style, 0), style == 'gt')
+    scores = [[Note(*played[:3]) for played in part] for part in parts]
+    endings = {recipe.SCORE_ENDINGS[style]: scores}
+    if layout == 'bach10':
+        endings['_b'] = chorales.coarse(scores, generator)
+    for ending, written in endings.items():
+        for name, notes in zip(recipe.INSTRUMENTS, written):
+            write_score(os.path.join(folder, name + ending + '.txt'), notes)
+    length = int((max(played.offset for part in parts for played in part) + TAIL) * RATE)
+    reverberation, tuning = generator.uniform(0.2, 0.5), generator.normal(0, 4)
+    for path, name, part in zip(paths, recipe.INSTRUMENTS, parts):
+        bank = banks[generator.integers(len(banks))]
+        dry = soundfonts.play(bank, name, part, length, tuning + generator.normal(0, 4))
+        wet = scipy.signal.fftconvolve(dry, room(generator, reverberation))[:length]
+        audio.write(path, levelled(wet, LEVEL + generator.uniform(-3, 3)), RATE)
+    return generation.Counter(written=1)
+
+
+def room(generator, reverberation):
+    """Impulse response: the direct sound, and behind it a decaying noise 8 to 16 dB below.
+
+    Parameters
+    ----------
+    reverberation : float
+        Seconds until it is 60 dB down.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    length = int(reverberation * RATE)
+    tail = generator.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
+    tail[:int(0.004 * RATE)] = 0
+    tail = scipy.signal.lfilter([0.3], [1, -0.7], tail)  # the walls swallow the treble
+    tail *= 10 ** (generator.uniform(-16, -8) / 20) / np.sqrt((tail ** 2).sum())
+    tail[0] = 1.
+    return tail
+
+
+def levelled(samples, level):
+    """Scale to an RMS in dB over the blocks of 50 ms that are at most 40 dB below the loudest, and fade out."""
+    block = int(0.05 * RATE)
+    powers = np.mean(samples[:len(samples) // block * block].reshape(-1, block) ** 2, axis=1)
+    gain = 10 ** (level / 20) / np.sqrt(powers[powers > 1e-4 * powers.max()].mean())
+    fade = np.minimum(1., np.arange(len(samples))[::-1] / (0.05 * RATE))
+    return samples * fade * min(gain, 0.99 / np.abs(samples).max())
+
+
+# --- samples ------------------------------------------------------------------------------------------
+
+def make_samples(out, banks, seconds, item):
+    """Write the samples of one instrument and one musician in three dynamics, unless they are there.
+
+    Musicians are the banks; when there are fewer than three, the others play a bank's samples of other notes.
+    """
+    name, musician = item
+    bank, transposed = banks[(musician - 1) % len(banks)], 3 * ((musician - 1) // len(banks))
+    stem = '%d%d%sNO' % (rwc.INSTRUMENTS[name], musician, SYMBOLS[name])
+    folder = os.path.join(out, 'wav', stem[:3])
+    make_folder(folder)
+    targets = {dynamics: (os.path.join(folder, stem + dynamics + '.WAV'),
+                          os.path.join(out, 'mat', (stem + dynamics).lower() + '.wav.mat')) for dynamics in DYNAMICS}
+    if all(os.path.exists(path) for pair in targets.values() for path in pair):
+        return generation.Counter(kept=1)
+    _, low, high = soundfonts.PROGRAMS[name]
+    step = seconds + 0.5
+    for dynamics, (wav_path, mat_path) in targets.items():
+        velocity, level = DYNAMICS[dynamics]
+        notes = [Played(step * index, step * index + seconds, midi, velocity)
+                 for index, midi in enumerate(range(low, high + 1))]
+        length = math.ceil(step * len(notes) * RATE)
+        samples = soundfonts.play(bank, name, notes, length, transposed=transposed)
+        starts = [int(note.onset * RATE) for note in notes]
+        gate = np.zeros(length)  # only the notes, each from its onset: what is before it is its attack
+        for start in starts:
+            gate[start:start + int((step - 0.05) * RATE)] = 1.
+        gate = np.convolve(gate, np.hanning(221) / np.hanning(221).sum(), 'same')
+        audio.write(wav_path, levelled(samples * gate, LEVEL + 8 + level), RATE)
+        write_mat(mat_path, rwc.INSTRUMENTS[name], name, SYMBOLS[name], dynamics, [note.midi for note in notes], starts,
+                  [start + int((seconds + 0.1) * RATE) for start in starts])
+    return generation.Counter(written=1)
+
+
+def write_mat(path, instid, name, symbol, dynamics, midi, starts, ends):
+    """Write the description of a file of samples, with the fields in the places where :func:`rwc.read_mat` looks."""
+    fields = [0] * 17
+    fields[0] = {'length': 0, 'channels': 1, 'bits': 16, 'rate': RATE}
+    fields[3], fields[4], fields[6], fields[7], fields[9] = dynamics, instid, name, symbol, 'NO'
+    fields[14:] = midi, starts, ends
+    with atomic_path(path) as temporary, open(temporary, 'wb') as target:
+        scipy.io.savemat(target, {'featureStruct': {'field%02d' % place: field for place, field in enumerate(fields)}},
+                         oned_as='row')
+
+
+if __name__ == '__main__':
+    climate.run(main)
