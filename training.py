@@ -194,7 +194,7 @@ class Run:
                     self._sums += values
                     bar.update()
                     bar.set_postfix(loss='%.4g' % (values[0] / len(starts)), refresh=False)
-                    if time.time() - saved > 60 * self.minutes and number + 1 < len(chunk):
+                    if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < len(dataset):
                         self._seconds = time.time() - started
                         self.save(dataset.state(number + 1))
                         saved = time.time()

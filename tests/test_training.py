@@ -1,0 +1,247 @@
+"""objective.py, training.py, checkpoint.py and train_cli.py: recorded losses, gradients and updates; resuming."""
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+
+import backend
+
+theano = backend.prepare(verbose=False)
+
+import lasagne  # noqa: E402
+import theano.tensor as T  # noqa: E402
+
+import architecture  # noqa: E402
+import checkpoint  # noqa: E402
+import dataset  # noqa: E402
+import features  # noqa: E402
+import network  # noqa: E402
+import objective  # noqa: E402
+import train_cli  # noqa: E402
+import training  # noqa: E402
+from errors import InputError  # noqa: E402
+from examples.dsd100 import recipe as dsd100  # noqa: E402
+from examples.ikala import recipe as ikala  # noqa: E402
+from recorded import RecordedNetwork  # noqa: E402
+
+# recorded name -> (network, loss, noise in the masks' numerator)
+BACH10_LOSS = objective.reconstruction(('error1', 'error2', 'error3', 'error4'))
+RECORDED = {
+    'dsd100_train_float64': (architecture.DSD100, dsd100.LOSS, True),
+    'dsd100_train_smooth_float64': (architecture.DSD100, dsd100.LOSS, True),
+    'dsd100_train_smooth': (architecture.DSD100, dsd100.LOSS, True),
+    'ikala_train_float64': (architecture.IKALA, ikala.LOSS, True),
+    'ikala_train_smooth_float64': (architecture.IKALA, ikala.LOSS, True),
+    'ikala_train_smooth': (architecture.IKALA, ikala.LOSS, True),
+    'bach10_train_float64': (architecture.BACH10, BACH10_LOSS, False),
+    'bach10_train_smooth_float64': (architecture.BACH10, BACH10_LOSS, False),
+    'bach10_train_smooth': (architecture.BACH10, BACH10_LOSS, False),
+    'si_build_ca_float64': (architecture.SCOREINFORMED, BACH10_LOSS, False),
+    'si_samp_float64': (architecture.SCOREINFORMED_ONE_BRANCH, BACH10_LOSS, False),
+}
+
+
+def graph(name, written_out):
+    """Loss, terms, gradients and parameters of a recorded network as expressions of its input."""
+    arch, terms, in_numerator = RECORDED[name]
+    recorded = RecordedNetwork(name)
+    arch = dataclasses.replace(arch, feat_size=recorded.info['feat_size'])
+    assert [term.name for term in terms] == recorded.info['component_names']
+    real = theano.config.floatX
+    entry = T.tensor4()
+    net = network.build(arch, entry, len(recorded.inputs))
+    lasagne.layers.set_all_param_values(net, [param.astype(real) for param in recorded.params])
+    mixture = entry.sum(axis=1)
+    targets = [T.constant(recorded.targets[:, source].astype(real)) for source in range(recorded.targets.shape[1])]
+    noise = T.constant(recorded.noise[:, 0].astype(real))
+    params = lasagne.layers.get_all_params(net, trainable=True)
+    if written_out:
+        loss, values, known, bias = objective.masked_loss(
+            terms, net, lasagne.layers.get_output(net.input_layers), mixture, targets, noise, recorded.info['eps'],
+            in_numerator)
+        gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
+    else:
+        masks = network.soft_masks(network.source_outputs(net), noise, recorded.info['eps'], in_numerator)
+        total, values = objective.evaluate(terms, [mask * mixture for mask in masks], targets)
+        loss = abs(total)
+        gradients = theano.grad(loss, params, disconnected_inputs='ignore')
+    return recorded, entry, loss, values, gradients, params
+
+
+@pytest.mark.parametrize('name', sorted(RECORDED))
+def test_recorded_loss_gradients_and_adadelta(name):
+    with theano.configparser.change_flags(floatX='float64' if 'float64' in name else 'float32'):
+        recorded, entry, loss, values, gradients, params = graph(name, written_out=True)
+        real = theano.config.floatX
+        step = theano.function([entry], [loss] + values + gradients,
+                               updates=lasagne.updates.adadelta(gradients, params))
+        inputs = recorded.inputs.astype(real)
+        tolerance = {'loss': 1e-9, 'gradient': 1e-8, 'one': 1e-9, 'three': 1e-9 if 'smooth' in name else 1e-4}
+        if real == 'float32':
+            tolerance = {'loss': 1e-6, 'gradient': 1e-4, 'one': 1e-4, 'three': None}
+        for number in range(3):
+            result = step(inputs)
+            later = 1e-7 if real == 'float64' else 1e-5
+            np.testing.assert_allclose(result[0], recorded.values['train_fn.loss_step%d' % (number + 1)],
+                                       rtol=later if number else tolerance['loss'])
+            if number == 0:
+                np.testing.assert_allclose(result[0], recorded.values['loss0'], rtol=tolerance['loss'])
+                np.testing.assert_allclose(result[1:1 + len(values)], recorded.values['components0'],
+                                           rtol=tolerance['loss'])
+                for index, gradient in enumerate(result[1 + len(values):]):
+                    size = recorded.values['grad.l2'][index]
+                    np.testing.assert_allclose(np.linalg.norm(gradient.astype(float)), size,
+                                               rtol=tolerance['gradient'], atol=1e-300)
+                    if size:
+                        recorded.compare('grad%02d' % index, gradient, tolerance['gradient'])
+                    else:
+                        assert not gradient.any()
+            if number in (0, 2) and tolerance['one' if number == 0 else 'three']:
+                for index, param in enumerate(params):
+                    recorded.compare('param%02d.after%d' % (index, number + 1), param.get_value(),
+                                     tolerance['one' if number == 0 else 'three'])
+
+
+@pytest.mark.parametrize('name', ['dsd100_train_float64', 'bach10_train_float64', 'si_build_ca_float64'])
+def test_the_written_out_gradient_is_the_automatic_one(name):
+    with theano.configparser.change_flags(floatX='float64'):
+        results = []
+        for written_out in (True, False):
+            recorded, entry, loss, values, gradients, _ = graph(name, written_out)
+            results.append(theano.function([entry], [loss] + values + gradients)(recorded.inputs.astype('float64')))
+    for ours, automatic in zip(*results):
+        np.testing.assert_allclose(ours, automatic, rtol=1e-9, atol=1e-9 * np.abs(automatic).max())
+
+
+def test_a_negative_total_turns_the_gradient_around():
+    terms = (objective.Term('far', ((0, 1),), sign=-1),)
+    with theano.configparser.change_flags(floatX='float64'):
+        estimate, targets = T.vector(), [T.zeros(2), T.constant(np.array([1., 3.]))]
+        total, _ = objective.evaluate(terms, [estimate], targets)
+        value, slope = theano.function([estimate], [abs(total), theano.grad(abs(total), estimate)])(np.array([2., 2.]))
+    assert value == 2 and slope.tolist() == [2, -2]
+
+
+# --- runs -------------------------------------------------------------------------------------------------
+
+SMALL = dataclasses.replace(architecture.DSD100, feat_size=17, width=17, filters=(6, 6), hidden=8)
+SETTINGS = dataclasses.replace(dsd100.SETTINGS, frame_size=32, hop_size=16, mask_eps=1e-8)
+
+
+@pytest.fixture(scope='module')
+def small_features(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('features')
+    rs = np.random.RandomState(0)
+    for song, frames in enumerate([100, 47, 160, 30]):
+        parts = rs.uniform(size=(4, frames, 17)) ** 3
+        tensor = np.concatenate([parts.sum(axis=0, keepdims=True), parts])
+        features.save_tensor(str(folder / ('song%d_0.data' % song)), tensor, '__m_')
+    return str(folder)
+
+
+def start(folder, small_features, validation=None, batch_memory=4, **more):
+    def load(**options):
+        return dataset.LargeDataset(small_features, batch_size=8, batch_memory=batch_memory, time_context=30, overlap=25,
+                                    nsources=4, tensortype='float32', seed=1, **options)
+    data = load(exclude_list=[validation] if validation else [])
+    held_out = load(exclude_list=['song%d' % n for n in range(4) if 'song%d' % n != validation]) if validation else None
+    os.makedirs(str(folder), exist_ok=True)
+    return training.Run(str(folder), 'x', SMALL, SETTINGS, dsd100.LOSS, data, held_out, seed=1, quiet=True, **more)
+
+
+def values(run):
+    params, optimizer = run.step.get_values()
+    return [value.tobytes() for value in params + optimizer]
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(run, steps):
+    """Let the run die in the middle, as if the process were killed: nothing after the last save survives."""
+    train, count = run.step.train, [0]
+
+    def dying(starts):
+        if count[0] == steps:
+            raise Killed
+        count[0] += 1
+        return train(starts)
+    run.step.train = dying
+
+
+@pytest.mark.parametrize('killed,minutes', [(0, 1e-9), (4, 1e-9), (7, 1e-9), (5, 100.), (9, 100.)])
+def test_a_killed_and_resumed_run_ends_with_the_same_bytes(tmp_path, small_features, killed, minutes):
+    """With a checkpoint after every step, and with one per epoch."""
+    straight = start(tmp_path / 'straight', small_features)
+    assert len(straight.dataset) == 6
+    straight.run(3)
+    broken = start(tmp_path / 'broken', small_features, minutes=minutes)
+    kill_after(broken, killed)
+    with pytest.raises(Killed):
+        broken.run(3)
+    resumed = start(tmp_path / 'broken', small_features)
+    assert resumed.resume() == (killed >= (1 if minutes < 1 else 6)), 'a checkpoint was expected, or none'
+    resumed.run(3)
+    assert values(resumed) == values(straight)
+    keys = [name for name in straight.history[0] if name not in ('seconds', 'examples_per_second')]
+    assert [[row[key] for key in keys] for row in resumed.history] == [[row[key] for key in keys]
+                                                                       for row in straight.history]
+    with open(str(tmp_path / 'straight' / 'model_x.pkl'), 'rb') as one, \
+            open(str(tmp_path / 'broken' / 'model_x.pkl'), 'rb') as other:
+        assert one.read() == other.read()
+    assert sorted(os.listdir(str(tmp_path / 'broken'))) == ['checkpoint_x.npz', 'log_x.csv', 'loss_x.data',
+                                                            'loss_x.png', 'model_x.json', 'model_x.pkl']
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_epoch(tmp_path, small_features):
+    run = start(tmp_path, small_features, validation='song1')
+    run.run(4)
+    losses = [row['loss'] for row in run.history]
+    assert losses[-1] < 0.9 * losses[0]
+    best = min(run.history, key=lambda row: row['validation'])
+    assert [row['best'] for row in run.history][best['epoch'] - 1]
+    import model
+    loaded = model.load(str(tmp_path / 'model_x.pkl'), (SMALL,), 'test')
+    assert loaded.training['epochs'] == best['epoch'] and loaded.settings == SETTINGS
+    # the held-out loss, by a plain restatement on one window at a time
+    run.step.set_values(loaded.params)
+    assert abs(run.validate() - best['validation']) < 1e-6 * best['validation']
+
+
+def test_a_batch_that_is_not_full_counts_what_is_there(tmp_path, small_features):
+    run = start(tmp_path, small_features)
+    chunk = next(run.dataset.chunks())
+    run.step.load_chunk(chunk.inputs, chunk.outputs)
+    single = sum(run.step.evaluate(chunk.starts[n:n + 1]) for n in range(3))
+    np.testing.assert_allclose(run.step.evaluate(chunk.starts[:3]), single, rtol=1e-4)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, small_features):
+    run = start(tmp_path, small_features)
+    run.run(1)
+    run.step.params[0].set_value(run.step.params[0].get_value() * np.nan)
+    with pytest.raises(InputError, match=r'the loss became nan in epoch 2, batch 1; the last good checkpoint is '
+                                         r'.*checkpoint_x.npz \(epoch 2, batch 0\)'):
+        run.run(2)
+    assert np.isfinite(checkpoint.load(str(tmp_path / 'checkpoint_x.npz'))[0][0]).all()
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
+    start(tmp_path, small_features).run(1)
+    other = start(tmp_path, small_features)
+    other.facts['seed'] = 2
+    with pytest.raises(InputError, match='was written with seed = 1, now it is 2'):
+        other.resume()
+    with pytest.raises(InputError, match='cannot continue: batch_memory was 4 and is 5'):
+        start(tmp_path, small_features, batch_memory=5).resume()
+    (tmp_path / 'checkpoint_x.npz').write_bytes(b'PK\x03\x04 damaged')
+    with pytest.raises(InputError, match='checkpoint_x.npz'):
+        start(tmp_path, small_features).resume()
+
+
+def test_songs_of_feature_files():
+    assert train_cli.song_of('A - B_12__m_.data') == 'A - B'
+    assert train_cli.song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
+    assert train_cli.song_of('10161_chorus__m_.data') == '10161_chorus'
