@@ -63,6 +63,8 @@ class Reader:
     channels : int
     frames : int
         Samples per channel, as the header says.
+    subtype : str
+        Sample format, such as 'PCM_16', by libsndfile's name.
 
     Raises
     ------
@@ -86,7 +88,8 @@ class Reader:
                              % (path, reason.strip().rstrip('.')))
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
-        bits = BITS.get(self._file.subtype)
+        self.subtype = self._file.subtype
+        bits = BITS.get(self.subtype)
         self._scale = 1. if bits is None else 2. ** (bits - 1) / (2. ** (bits - 1) - 1)
 
     def __enter__(self):

@@ -1,0 +1,69 @@
+"""backend.py: the user's flags are completed and translated, never overridden."""
+import os
+import sys
+
+import pytest
+
+import backend
+
+
+@pytest.fixture
+def no_rc(tmp_path):
+    return {'THEANORC': str(tmp_path / 'none')}
+
+
+def test_flags_of_rc_and_environment(tmp_path):
+    rc = tmp_path / 'rc'
+    rc.write_text('[global]\nfloatX = float64\ndevice = gpu\n[lib]\ncnmem = 0.5\n[blas]\nldflags = -lfoo\n')
+    flags = backend.user_flags({'THEANORC': str(rc), 'THEANO_FLAGS': 'device=cpu, mode=FAST_RUN,,nonsense'})
+    assert flags == {'floatX': 'float64', 'device': 'cpu', 'mode': 'FAST_RUN', 'lib.cnmem': '0.5',
+                     'blas.ldflags': '-lfoo'}
+
+
+def test_a_broken_rc_is_said(tmp_path, caplog):
+    (tmp_path / 'rc').write_text('no section\n')
+    assert backend.user_flags({'THEANORC': str(tmp_path / 'rc')}) == {}
+    assert '.theanorc is not understood' in caplog.text
+
+
+@pytest.mark.parametrize('old,new', [('gpu', 'cuda'), ('gpu0', 'cuda0'), ('gpu12', 'cuda12'), ('cpu', 'cpu'),
+                                     ('cuda1', 'cuda1'), ('opencl0:0', 'opencl0:0')])
+def test_removed_devices_are_translated(old, new):
+    assert backend.translate({'device': old, 'init_gpu_device': old}) == {'device': new, 'init_gpu_device': new}
+
+
+def test_what_the_user_set_stays():
+    given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++'}
+    assert backend.complete(given, '/my/g++') == given
+
+
+def test_what_is_open_is_filled_in():
+    flags = backend.complete({}, 'g++')
+    assert flags['floatX'] == 'float32' and 'openblas' in flags['blas.ldflags']
+    assert backend.complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
+    python = backend.complete({}, None)
+    assert python == {'floatX': 'float32', 'cxx': '', 'linker': 'py', 'optimizer_excluding': 'fusion:inplace',
+                      'blas.ldflags': ''}
+
+
+def test_the_flags_of_the_original_work(script, golden, tmp_path, no_rc):
+    """README of the original: mode, gpu names and cnmem; here on the CPU, so that it ends with the device's absence."""
+    program = tmp_path / 'program.py'
+    program.write_text('import sys\nsys.path.insert(0, %r)\nimport climate\nclimate.enable_default_logging()\n'
+                       'import backend\ntheano = backend.prepare()\nimport lasagne\n'
+                       'print(theano.config.device, theano.config.gpuarray.preallocate, theano.config.floatX)\n'
+                       % os.path.dirname(backend.__file__))
+    done = script(str(program), env=dict(no_rc, THEANO_FLAGS='mode=FAST_RUN,device=cpu,floatX=float32,lib.cnmem=0.95,'
+                                         + os.environ['THEANO_FLAGS']))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ['cpu', '0.95', 'float32']
+    assert 'lib.cnmem=0.95 is from a back-end that Theano 1.0 removed: using gpuarray.preallocate=0.95' in done.stderr
+    assert 'device cpu, float32, BLAS OpenBLAS' in done.stderr
+
+
+def test_operations_without_properties_are_cached():
+    theano = backend.prepare(verbose=False)
+    from theano.tensor.blas import Dot22
+    assert Dot22.__props__ and Dot22() == Dot22()
+    assert 'lasagne' in sys.modules or __import__('lasagne')
+    assert theano.tensor.signal.downsample.max_pool_2d

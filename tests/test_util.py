@@ -1,0 +1,41 @@
+"""util.py: the original's names, and the sound file helpers under them."""
+import numpy as np
+import pytest
+import soundfile
+
+import util
+from errors import InputError
+
+
+def test_the_names_are_there():
+    for name in util.__all__:
+        assert callable(getattr(util, name)), name
+    assert len(util.__all__) == 20
+
+
+@pytest.mark.parametrize('name', ['mono16.wav', 'stereo16.wav', 'i32.wav', 'mono16_48k.wav'])
+def test_recorded_reading(golden, golden_json, name):
+    row = [row for row in golden_json('2_util/wav.json') if row.get('file') == name][0]
+    assert list(util.infoAudioScipy(golden('2_util/wav/' + name))) == row['info']
+    samples, rate, kind = util.readAudioScipy(golden('2_util/wav/' + name))
+    np.testing.assert_allclose(samples, np.load(golden('2_util/wav.npz'))[name], rtol=0, atol=1e-12)
+    assert (rate, kind) == (row['sampleRate'], row['bitrate'])
+
+
+@pytest.mark.parametrize('kind', ['int16', 'int32', 'uint8', 'int24', 'float32'])
+def test_writing(golden, tmp_path, kind):
+    recorded = np.load(golden('2_util/wav.npz'))
+    path = str(tmp_path / 'x.wav')
+    samples = np.clip(recorded['write_input'], -0.999, 0.999)
+    util.writeAudioScipy(path, samples, 44100, kind)
+    back, rate, read_kind = util.readAudioScipy(path)
+    assert (rate, read_kind) == (44100, kind)
+    steps = {'int16': 32767, 'int32': 2 ** 31 - 1, 'uint8': 127, 'int24': 2 ** 23 - 1, 'float32': 1e7}[kind]
+    assert np.abs(back - samples).max() < 1.001 / steps
+    if kind == 'int16':
+        np.testing.assert_array_equal(soundfile.read(path, dtype='int16')[0], np.trunc(samples * 32767))
+
+
+def test_an_unknown_type_is_named(tmp_path):
+    with pytest.raises(InputError, match="got bitrate 'int12', expected one of float32, int16"):
+        util.writeAudioScipy(str(tmp_path / 'x.wav'), np.zeros(3), 44100, 'int12')
