@@ -73,9 +73,12 @@ class LinearConvLayer(Conv2DLayer):
 
 
 class UnrolledConvLayer(LinearConvLayer):
-    """A convolution along one axis, stride 1, as one product with a banded matrix.
+    """A convolution along one axis, stride 1, as products with a banded matrix.
 
-    The filters must span one bin (a convolution over time) or one frame (over frequency).
+    The filters must span one bin (a convolution over time) or one frame (over frequency). The output positions
+    are computed in groups of the same size, each from the stretch of input that it depends on, so that all
+    groups share one matrix: one position at a time would copy the input once per tap, all positions at once would
+    multiply by many zeros.
     """
 
     def __init__(self, incoming, num_filters, filter_size, **kwargs):
@@ -84,37 +87,62 @@ class UnrolledConvLayer(LinearConvLayer):
             raise ValueError('filters of %s span two axes, expected one' % (filter_size,))
         # the axis to convolve along stands beside the channels; the other one counts as batch
         self.axis = 2 if filter_size[1] == 1 else 3
+        taps, positions = filter_size[self.axis - 2], self.output_shape[self.axis]
+        self.group = min(size for size in range(1, positions + 1)
+                         if positions % size == 0 and (4 * size >= taps or size == positions))
+        self.groups = positions // self.group
+        self.stretch = self.group + taps - 1
         # one expression for all uses, so that their gradients are added before they are taken back to the filters
-        self.matrix = self._unroll()
+        self.matrix = self._unroll(taps)
 
-    def _unroll(self):
-        """The banded matrix, shape (channels * positions in, filters * positions out)."""
+    def _unroll(self, taps):
+        """The banded matrix, shape (channels * stretch, filters * group)."""
         filters, channels = self.get_W_shape()[:2]
-        taps = self.filter_size[self.axis - 2]
-        size_in = self.input_shape[self.axis]
-        size_out = size_in - taps + 1
         flipped = self.W[:, :, ::-1, ::-1].reshape((filters, channels, taps))
-        if size_out == 1:
+        if self.group == 1:
             return flipped.reshape((filters, channels * taps)).T
-        # a row of size_in + 1 repeated, and read as rows of size_in, moves by one position a row
-        row = T.concatenate([flipped, _zeros((filters, channels, size_in + 1 - taps))], axis=2)
-        rows = T.tile(row, (1, 1, size_out))[:, :, :size_out * size_in]
-        banded = rows.reshape((filters, channels, size_out, size_in))
-        return banded.dimshuffle(1, 3, 0, 2).reshape((channels * size_in, filters * size_out))
+        # a row of stretch + 1 repeated, and read as rows of stretch, moves by one position a row
+        row = T.concatenate([flipped, _zeros((filters, channels, self.group))], axis=2)
+        rows = T.tile(row, (1, 1, self.group))[:, :, :self.group * self.stretch]
+        banded = rows.reshape((filters, channels, self.group, self.stretch))
+        return banded.dimshuffle(1, 3, 0, 2).reshape((channels * self.stretch, filters * self.group))
 
     def correlate(self, input):
-        return self._product(input, self.matrix, self.input_shape, self.output_shape)
+        batch_size, channels = self.input_shape[:2]
+        other = self.input_shape[5 - self.axis]
+        rows = input.dimshuffle(0, 5 - self.axis, 1, self.axis)
+        if self.groups > 1:
+            rows = T.stack([rows[:, :, :, start:start + self.stretch] for start in self._starts()], axis=2)
+        product = T.dot(rows.reshape((batch_size * other * self.groups, channels * self.stretch)), self.matrix)
+        return self._arrange(product, (batch_size, other, self.groups, self.num_filters, self.group))
 
     def transpose(self, value, batch_size):
-        return self._product(value, self.matrix.T, (batch_size,) + self.output_shape[1:],
-                             (batch_size,) + self.input_shape[1:])
+        channels, other, length = self.input_shape[1], self.input_shape[5 - self.axis], self.input_shape[self.axis]
+        rows = value.dimshuffle(0, 5 - self.axis, 1, self.axis)
+        if self.groups > 1:
+            rows = rows.reshape((batch_size, other, self.num_filters, self.groups, self.group))
+            rows = rows.dimshuffle(0, 1, 3, 2, 4)
+        rows = rows.reshape((batch_size * other * self.groups, self.num_filters * self.group))
+        product = T.dot(rows, self.matrix.T)
+        if self.groups == 1:
+            return self._arrange(product, (batch_size, other, 1, channels, length))
+        product = product.reshape((batch_size, other, self.groups, channels, self.stretch))
+        total = _zeros((batch_size, other, channels, length))
+        for number, start in enumerate(self._starts()):
+            total = T.inc_subtensor(total[:, :, :, start:start + self.stretch], product[:, :, number])
+        return self._arrange(total, (batch_size, other, 1, channels, length))
 
-    def _product(self, value, matrix, shape, new_shape):
-        batch_size, channels, length = shape[0], shape[1], shape[self.axis]
-        other = 5 - self.axis
-        rows = value.dimshuffle(0, other, 1, self.axis).reshape((batch_size * shape[other], channels * length))
-        product = T.dot(rows, matrix).reshape((batch_size, shape[other], new_shape[1], new_shape[self.axis]))
-        return product.dimshuffle(0, 2, 1, 3) if self.axis == 3 else product.dimshuffle(0, 2, 3, 1)
+    def _starts(self):
+        return range(0, self.groups * self.group, self.group)
+
+    def _arrange(self, value, shape):
+        """Read `value` as `shape` (batch, other axis, groups, channels, positions); give it the layers' layout."""
+        batch_size, other, groups, channels, positions = shape
+        value = value.reshape(shape)
+        if groups > 1:
+            value = value.dimshuffle(0, 1, 3, 2, 4)
+        value = value.reshape((batch_size, other, channels, groups * positions))
+        return value.dimshuffle(0, 2, 1, 3) if self.axis == 3 else value.dimshuffle(0, 2, 3, 1)
 
 
 class StridedConvLayer(LinearConvLayer):
@@ -282,6 +310,10 @@ class SourcesLayer(MergeLayer):
                   (divmod(output, self.network.channels) for output in self.network.outputs)]
         distinct = sorted(set(places))
         sources = [(distinct.index(place), output) for place, output in zip(places, self.network.outputs)]
+        if self.network.channels == 1:
+            # without a slice, whose gradient would fill an array of zeros
+            shape = (self.output_shape[0],) + tuple(self.output_shape[2:])
+            return [inputs[branch].reshape(shape) for branch, _ in distinct], sources
         return [inputs[branch][:, part] for branch, part in distinct], sources
 
     def rectified(self, inputs):

@@ -43,7 +43,7 @@ def reconstruction(sources):
 def evaluate(terms, estimates, targets):
     """The signed sum of the terms and the terms themselves, as Theano expressions.
 
-    Sums are over batch, time and frequency, not means, and accumulate in float64. The loss is the absolute value
+    Sums are over batch, time and frequency, not means, and accumulate in float64 over the frames. The loss is the absolute value
     of the signed sum, as in the original: were the negative terms to outweigh the others, it would be driven
     back to 0.
 
@@ -62,9 +62,8 @@ def evaluate(terms, estimates, targets):
     values = []
     for term in terms:
         squares = [(estimates[j] - targets[k]) ** 2 for j, k in term.pairs]
-        values.append(term.weight * sum(squares[1:], squares[0]).sum(dtype='float64'))
-    signed = [term.sign * value for term, value in zip(terms, values) if term.sign]
-    return sum(signed[1:], signed[0]), values
+        values.append(term.weight * _total(_sum(squares)))
+    return _sum([term.sign * value for term, value in zip(terms, values) if term.sign]), values
 
 
 def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
@@ -120,7 +119,7 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     for term in terms:
         for j, k in term.pairs:
             weights[j, k] += term.sign * term.weight
-    slopes = {j: _sum([number(weight) * (estimates[j] - targets[k]) for k, weight in enumerate(row) if weight])
+    slopes = {j: estimates[j] * number(row.sum()) - _combine(targets, row.astype(real))
               for j, row in enumerate(weights) if row.any()}
     common = _sum([slope * estimates[j] for j, slope in slopes.items()])
     factor = number(2) * T.cast(T.sgn(total), real) / denominator
@@ -130,9 +129,21 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
                             for index, channel in enumerate(channels))
     bias_gradient = T.zeros_like(net.b)
     for j, (_, bias) in enumerate(sources):
-        bias_gradient = T.inc_subtensor(bias_gradient[bias], by_output[j].sum())
+        bias_gradient = T.inc_subtensor(bias_gradient[bias], T.cast(_total(by_output[j]), real))
     return abs(total), values, gradients, bias_gradient
 
 
 def _sum(expressions):
     return sum(expressions[1:], expressions[0])
+
+
+def _combine(values, weights):
+    """The weighted sum; values of the same weight are added first, which leaves less in common to store."""
+    return _sum([weight * _sum([value for value, other in zip(values, weights) if other == weight])
+                 for weight in sorted(set(weights)) if weight])
+
+
+def _total(values):
+    """The sum over a tensor of shape (batch, frames, bins): over the bins as a product, over the frames in float64."""
+    import theano.tensor as T
+    return T.dot(values, T.ones((values.shape[2],), values.dtype)).sum(dtype='float64')

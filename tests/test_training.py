@@ -103,7 +103,7 @@ def test_recorded_loss_gradients_and_adadelta(name):
                                      tolerance['one' if number == 0 else 'three'])
 
 
-@pytest.mark.parametrize('name', ['dsd100_train_float64', 'bach10_train_float64', 'si_build_ca_float64'])
+@pytest.mark.parametrize('name', ['dsd100_train_float64', 'si_build_ca_float64'])
 def test_the_written_out_gradient_is_the_automatic_one(name):
     with theano.configparser.change_flags(floatX='float64'):
         results = []
@@ -117,10 +117,10 @@ def test_the_written_out_gradient_is_the_automatic_one(name):
 def test_a_negative_total_turns_the_gradient_around():
     terms = (objective.Term('far', ((0, 1),), sign=-1),)
     with theano.configparser.change_flags(floatX='float64'):
-        estimate, targets = T.vector(), [T.zeros(2), T.constant(np.array([1., 3.]))]
+        estimate, targets = T.tensor3(), [T.zeros((1, 1, 2)), T.constant(np.array([[[1., 3.]]]))]
         total, _ = objective.evaluate(terms, [estimate], targets)
-        value, slope = theano.function([estimate], [abs(total), theano.grad(abs(total), estimate)])(np.array([2., 2.]))
-    assert value == 2 and slope.tolist() == [2, -2]
+        value, slope = theano.function([estimate], [abs(total), theano.grad(abs(total), estimate)])(np.array([[[2., 2.]]]))
+    assert value == 2 and slope.ravel().tolist() == [2, -2]
 
 
 # --- runs -------------------------------------------------------------------------------------------------
