@@ -116,7 +116,8 @@ def bss_eval_images(references, estimates, compute_permutation=True):
         When shapes differ or are not (nsrc, nsamples, nchannels), or values are not finite.
     """
     references, estimates = _checked(references, estimates, 3)
-    return _score(references.transpose(0, 2, 1), estimates.transpose(0, 2, 1), compute_permutation, images=True)
+    references, estimates = (np.ascontiguousarray(array.transpose(0, 2, 1)) for array in (references, estimates))
+    return _score(references, estimates, compute_permutation, images=True)
 
 
 def bss_eval_images_framewise(references, estimates, window, hop):
@@ -274,14 +275,16 @@ def _correlations(references, estimates):
     products : (n, m, FILTER_LENGTH) float64
         ``products[i, k, a]`` is the sum over t of ``references[i, t] * estimates[k, t + a]``.
     """
-    both = np.concatenate([references, estimates])
-    cross = 0.
+    lags, products = 0., 0.
     for first, count in _batches(references.shape[1]):
-        here = _spectra(_blocks(references, first, count, 0, _BLOCK))
-        around = _spectra(_blocks(both, first, count, _REACH, _FFT))
-        cross = cross + np.matmul(here.conj(), around.transpose(0, 2, 1))
-    cross = np.moveaxis(scipy.fft.irfft(cross, _FFT, axis=0)[:2 * _REACH + 1], 0, -1)
-    return cross[:, :len(references)], cross[:, len(references):, _REACH:]
+        here = _spectra(_blocks(references, first, count, 0, _BLOCK)).conj()
+        for_lags, for_products = (_spectra(_blocks(signals, first, count, _REACH, _FFT)).transpose(0, 2, 1)
+                                  for signals in (references, estimates))
+        lags = lags + np.matmul(here, for_lags)
+        products = products + np.matmul(here, for_products)
+    lags, products = (np.moveaxis(scipy.fft.irfft(cross, _FFT, axis=0)[:2 * _REACH + 1], 0, -1)
+                      for cross in (lags, products))
+    return lags, products[:, :, _REACH:]
 
 
 def _independent(channels, lags, chosen):
@@ -321,6 +324,7 @@ def _solve_positive(lags, right):
     factor, info = scipy.linalg.lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)
     if info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] >= np.finfo(float).eps:
         return scipy.linalg.lapack.dpotrs(factor, right, lower=0)[0]
+    del gram, factor
     values, vectors = scipy.linalg.eigh(_gram(lags).T, overwrite_a=True, check_finite=False, driver='evd')
     kept = values > np.finfo(float).eps * values[-1]
     vectors = vectors[:, kept]
@@ -341,27 +345,27 @@ def _energies(references, estimates, pairs, own, interference, images):
     """Energies of the parts of every pair's estimate that the scores need, as a dict of (npairs,) arrays."""
     nsrc, nchan, nsamples = references.shape
     npairs = len(pairs)
-    filters = np.concatenate([own, interference], axis=1).transpose(2, 1, 0)
-    filters = scipy.fft.rfft(filters, _FFT, axis=0)
+    filters = _spectra(np.concatenate([own, interference], axis=1))
     sources, taken = [list(indices) for indices in zip(*pairs)]
     references = references.reshape(nsrc * nchan, nsamples)
     estimates = estimates.reshape(nsrc * nchan, nsamples)
     energies = {}
     for first, count in _batches(nsamples + _REACH):
         blocks = _blocks(references, first, count, _REACH, _FFT)
-        parts = scipy.fft.irfft(np.matmul(filters, _spectra(blocks)), _FFT, axis=0, workers=_WORKERS)[_REACH:_REACH + _BLOCK]
-        parts = parts.reshape(_BLOCK, 2, npairs, nchan, count)
+        parts = np.matmul(filters, _spectra(blocks)).transpose(2, 1, 0)
+        parts = scipy.fft.irfft(parts, _FFT, workers=_WORKERS)[:, :, _REACH:_REACH + _BLOCK]
+        parts = parts.reshape(count, 2, npairs, nchan, _BLOCK)
         own_part, interference_part = parts[:, 0], parts[:, 1]
-        shape = (_BLOCK, nsrc, nchan, count)
-        estimate = _blocks(estimates, first, count, 0, _BLOCK).transpose(2, 1, 0).reshape(shape)[:, taken]
+        shape = (count, nsrc, nchan, _BLOCK)
+        estimate = _blocks(estimates, first, count, 0, _BLOCK).reshape(shape)[:, taken]
         projection = own_part + interference_part
         named = {'own': own_part, 'interference': interference_part, 'projection': projection,
                  'artifacts': estimate - projection}
         if images:
-            source = blocks[:, :, _REACH:_REACH + _BLOCK].transpose(2, 1, 0).reshape(shape)[:, sources]
+            source = blocks[:, :, _REACH:_REACH + _BLOCK].reshape(shape)[:, sources]
             named.update({'source': source, 'error': estimate - source, 'spatial': own_part - source})
         else:
             named['beside own'] = estimate - own_part
         for name, part in named.items():
-            energies[name] = energies.get(name, 0.) + np.einsum('tpcb,tpcb->p', part, part)
+            energies[name] = energies.get(name, 0.) + np.einsum('bpct,bpct->p', part, part)
     return energies
