@@ -95,7 +95,8 @@ def evaluate_all(tracks, folders, names, key, evaluate, settings, args):
         raise InputError('there is no track to evaluate in %s' % (args.estimates or args.db))
     settings = dict(settings, filter_length=bss_eval.FILTER_LENGTH, v4=args.v4)
     work = functools.partial(evaluate_track, evaluate=evaluate, settings=settings, overwrite=args.overwrite)
-    outcomes = jobs.run(work, complete, nprocs=args.nprocs, scheduler=args.scheduler, unit='track', quiet=args.quiet)
+    outcomes = jobs.run(work, [track.absolute() for track in complete], nprocs=args.nprocs,
+                        scheduler=args.scheduler, unit='track', quiet=args.quiet)
     groups, done = {}, 0
     for outcome in outcomes:
         if outcome.error is None:

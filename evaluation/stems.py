@@ -1,6 +1,6 @@
 """Estimated and true stems: found by name, paired, checked, and read in windows."""
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict
 
 import numpy as np
@@ -29,6 +29,12 @@ class Track:
     results: str
     references: Dict[str, str]
     estimates: Dict[str, str] = field(default_factory=dict)
+
+    def absolute(self):
+        """The same track with absolute paths, for a worker that runs in another folder."""
+        references, estimates = ({source: os.path.abspath(path) for source, path in paths.items()}
+                                 for paths in (self.references, self.estimates))
+        return replace(self, results=os.path.abspath(self.results), references=references, estimates=estimates)
 
     def __str__(self):
         return ' / '.join(part for part in (self.method, self.subset, self.name) if part)

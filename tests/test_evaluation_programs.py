@@ -246,13 +246,16 @@ def test_many_tracks_on_processes(small):
     assert '2 evaluated' in out and 'methodA Test: 2 tracks' in out
 
 
-def test_many_tracks_on_a_cluster(small):
+def test_many_tracks_on_a_cluster(small, script):
+    """The workers run in another folder than the program, which is given relative paths."""
     distributed = pytest.importorskip('distributed')
     second_song(small)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, host='127.0.0.1', dashboard_address=None,
                                   silence_logs=50) as cluster:
-        out = passed(small('--scheduler', cluster.scheduler_address, '--quiet', module=False))
+        out = passed(script('evaluation/DSD100_eval_only.py', '--db', 'DSD100', '--estimates', 'estimates', '--quiet',
+                            '--scheduler', cluster.scheduler_address, cwd=small.root))
     assert '2 evaluated' in out and 'methodA Test: 2 tracks' in out
+    assert os.path.exists(small.results + '.json')
 
 
 def test_a_damaged_track_leaves_the_others(small):
