@@ -43,7 +43,7 @@ def in_process(function, seconds):
 
 
 def signals(seconds, dtype):
-    """Sources of noise, alike in both channels, and estimates with leakage and noise, (4, samples, 2), the same at every call."""
+    """The same noise at every call, alike in both channels, and estimates with leakage: (4, samples, 2) each."""
     generator = np.random.RandomState(0)
     samples = seconds * RATE
     references = np.empty((4, samples, 2), dtype)

@@ -33,7 +33,8 @@ def main(argv=None):
         raise InputError('%s has no scores of %s, expected results of DSD100_eval_only'
                          % (paths[songs.index(None)], TARGET))
     pooled = {measure: np.concatenate([song[measure] for song in songs]) for measure in records.MEASURES}
-    lines = [', '.join(records.MEASURES), ', '.join('%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES)]
+    means = ['%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES]
+    lines = [', '.join(records.MEASURES), ', '.join(means)]
     files.make_folder(args.output)
     path = os.path.join(args.output, 'results_dB_test.txt')
     with files.atomic_path(path) as temporary, open(temporary, 'w') as out:

@@ -100,9 +100,9 @@ def draw(mixture, columns, start, highest):
         panels += [(axes[row + 1, column], '%s, %s' % (source, kind), pictures[source])
                    for column, (kind, pictures) in enumerate(columns.items()) for row, source in enumerate(sources)]
         for panel, title, (levels, hop, width) in panels:
+            extent = (start, start + hop * len(levels), 0, width * levels.shape[1] / 1000)
             image = panel.imshow(levels.T, origin='lower', aspect='auto', cmap='magma', vmin=loudest - DYNAMICS,
-                                 vmax=loudest, extent=(start, start + hop * len(levels), 0, width * levels.shape[1] / 1000),
-                                 interpolation='nearest', rasterized=True)
+                                 vmax=loudest, extent=extent, interpolation='nearest', rasterized=True)
             panel.set_title(title, loc='left', fontsize='medium')
         for panel in axes[0, 1:]:
             panel.set_axis_off()

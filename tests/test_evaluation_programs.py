@@ -105,8 +105,8 @@ def small(dsd):
 
 
 def everything(dsd):
-    return [os.path.join(folder, leaf) for folder in (os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG), dsd.stems)
-            for leaf in os.listdir(folder)]
+    folders = os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG), dsd.stems
+    return [os.path.join(folder, leaf) for folder in folders for leaf in os.listdir(folder)]
 
 
 def second_song(dsd):
@@ -202,7 +202,7 @@ def silence(path, start, stop):
 
 
 def test_silence_is_counted_with_its_reason_and_the_others_are_scored(dsd):
-    """Windows are [0, 30), [15, 45), [30, 60) s at 400 Hz: the bass is silent in the first, its estimate in the last."""
+    """Windows are [0, 30), [15, 45), [30, 60) s at 400 Hz; silent: the bass in the first, its estimate in the last."""
     silence(os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG, 'bass.wav'), 0, 12000)
     silence(os.path.join(dsd.stems, 'mixture_bass.wav'), 12000, 24800)
     out = passed(dsd())

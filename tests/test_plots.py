@@ -46,12 +46,14 @@ def test_results_of_the_original_and_of_ours(tmp_path, golden):
     for piece in range(3):
         bach10_mat(str(tmp_path / 'A' / ('%d_results.mat' % piece)), float(piece))
         bach10_mat(str(tmp_path / 'B' / ('%d_results.mat' % piece)), 10., 'saxophone')
-    record(str(tmp_path / 'C' / 'x_results.json'), 'C', '', bassoon=[1.], clarinet=[np.nan], saxphone=[np.inf], violin=[4.])
+    record(str(tmp_path / 'C' / 'x_results.json'), 'C', '', bassoon=[1.], clarinet=[np.nan], saxphone=[np.inf],
+           violin=[4.])
     table = bach10_smc_stats.read_results(str(tmp_path))
     assert list(table.columns) == ['dB', 'measure', 'approach', 'source', 'piece']
     assert table.groupby('approach').size().to_dict() == {'A': 36, 'B': 36, 'C': 12}
     means = table.groupby(['approach', 'measure', 'source'])['dB'].mean()
-    assert means['A', 'SDR', 'saxophone'] == 3 and means['A', 'SIR', 'bassoon'] == 6 and means['B', 'SAR', 'violin'] == 16
+    assert means['A', 'SDR', 'saxophone'] == 3 and means['A', 'SIR', 'bassoon'] == 6
+    assert means['B', 'SAR', 'violin'] == 16
     assert table[table['approach'] == 'C']['dB'].isna().sum() == 6
     figure = bach10_smc_stats.draw(table, 'measure', bach10_smc_stats.MEASURES, 'dB')
     heights = [[round(bar.get_height(), 6) for bar in bars] for bars in figure.axes[0].containers]
@@ -59,7 +61,8 @@ def test_results_of_the_original_and_of_ours(tmp_path, golden):
     os.makedirs(str(tmp_path / 'real' / 'm'))
     shutil.copy(golden('8_evaluation/bach10_results.mat'), str(tmp_path / 'real' / 'm'))
     real = bach10_smc_stats.read_results(str(tmp_path / 'real'))
-    assert real[(real.source == 'violin') & (real.measure == 'SDR')]['dB'].tolist() == [pytest.approx(9.360031, abs=1e-6)]
+    violin = real[(real.source == 'violin') & (real.measure == 'SDR')]
+    assert violin['dB'].tolist() == [pytest.approx(9.360031, abs=1e-6)]
 
 
 def test_smc_figures_from_the_command_line(tmp_path, script):
@@ -108,7 +111,8 @@ def test_scores_per_track_with_published_lines(dsd):
 
 
 def test_scores_from_the_command_line(dsd, script, tmp_path):
-    process = script('-m', 'plots.scores', '--input', dsd, '--output', tmp_path / 'out', '--format', 'png', env=NO_DISPLAY)
+    process = script('-m', 'plots.scores', '--input', dsd, '--output', tmp_path / 'out', '--format', 'png',
+                     env=NO_DISPLAY)
     assert process.returncode == 0, process.stderr
     assert images(process.stdout) == ['scores_Test_SDR.png']
     for flags, message in ((('--measure', 'NSDR'), 'has no NSDR, expected one of: SAR, SDR, SIR'),
@@ -123,12 +127,12 @@ def test_scores_from_the_command_line(dsd, script, tmp_path):
 def song(tmp_path):
     """A sine of 1 kHz and one of 3 kHz, true and separated, in folders."""
     time = np.arange(22050) / 22050
+    sine = {frequency: 0.4 * np.sin(2 * np.pi * frequency * time) for frequency in (1000, 3000)}
     for name, frequency in (('vocals', 1000), ('other', 3000)):
         for folder, prefix in (('true', ''), ('separated', 'mixture_')):
             (tmp_path / folder).mkdir(exist_ok=True)
-            soundfile.write(str(tmp_path / folder / (prefix + name + '.wav')), 0.4 * np.sin(2 * np.pi * frequency * time),
-                            22050)
-    soundfile.write(str(tmp_path / 'mixture.wav'), 0.4 * np.sin(2 * np.pi * 1000 * time), 22050)
+            soundfile.write(str(tmp_path / folder / (prefix + name + '.wav')), sine[frequency], 22050)
+    soundfile.write(str(tmp_path / 'mixture.wav'), sine[1000], 22050)
     return tmp_path
 
 
@@ -141,7 +145,8 @@ def test_spectrogram_of_a_sine(song):
 
 
 def test_spectrograms_from_the_command_line(song, script):
-    flags = ('plots/spectrograms.py', '--mixture', 'mixture.wav', '--estimates', 'separated', '--output', str(song / 'out'))
+    flags = ('plots/spectrograms.py', '--mixture', 'mixture.wav', '--estimates', 'separated',
+             '--output', str(song / 'out'))
     process = script(*flags, '--references', 'true', env=NO_DISPLAY)
     assert process.returncode == 0, process.stderr
     assert images(process.stdout) == ['spectrograms_mixture.png', 'spectrograms_mixture.pdf']
