@@ -31,6 +31,7 @@ E. Vincent, R. Gribonval, C. Fevotte: Performance measurement in blind audio sou
 Speech and Language Processing 14(4), 2006. E. Vincent et al.: The Signal Separation Evaluation Campaign
 (2007-2010). Signal Processing 92, 2012, section 3 (images).
 """
+import concurrent.futures
 import os
 from typing import NamedTuple, Optional
 
@@ -46,7 +47,7 @@ _FFT = 8192
 _REACH = FILTER_LENGTH - 1
 _BLOCK = _FFT - 2 * _REACH   # samples that one FFT settles, with the reach of the filters on both sides
 _WORKERS = int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count())   # as many threads as BLAS takes
-_BATCH = 8       # blocks handled together: bounds the memory, keeps the matrix products large
+_BATCH = 4       # blocks handled together: bounds the memory, keeps the matrix products large
 
 
 class Scores(NamedTuple):
@@ -92,7 +93,7 @@ def bss_eval_sources(references, estimates, compute_permutation=True):
     True
     """
     references, estimates = _checked(references, estimates, 2)
-    return _score(references[:, None], estimates[:, None], compute_permutation, images=False)
+    return _score(references, estimates, compute_permutation, images=False)
 
 
 def bss_eval_images(references, estimates, compute_permutation=True):
@@ -116,7 +117,6 @@ def bss_eval_images(references, estimates, compute_permutation=True):
         When shapes differ or are not (nsrc, nsamples, nchannels), or values are not finite.
     """
     references, estimates = _checked(references, estimates, 3)
-    references, estimates = (np.ascontiguousarray(array.transpose(0, 2, 1)) for array in (references, estimates))
     return _score(references, estimates, compute_permutation, images=True)
 
 
@@ -143,6 +143,8 @@ def bss_eval_images_framewise(references, estimates, window, hop):
         As :func:`bss_eval_images`.
     """
     references, estimates = np.asarray(references), np.asarray(estimates)
+    if window < 1 or hop < 1:
+        raise InputError('window is %s and hop %s, expected at least 1 sample each' % (window, hop))
     if references.ndim != 3:
         raise InputError('references have shape %s, expected (nsrc, nsamples, nchannels)' % (references.shape,))
     if references.shape != estimates.shape:
@@ -171,18 +173,21 @@ def frame_bounds(nsamples, window, hop):
 
 
 def _checked(references, estimates, ndim):
+    """Both as float64 arrays (nsrc, nchannels, nsamples), or an InputError."""
     shape = '(nsrc, nsamples)' if ndim == 2 else '(nsrc, nsamples, nchannels)'
+    if np.shape(references) != np.shape(estimates):
+        raise InputError('references have shape %s and estimates %s, expected the same'
+                         % (np.shape(references), np.shape(estimates)))
     checked = []
     for name, array in (('references', references), ('estimates', estimates)):
-        array = np.asarray(array, dtype=np.float64)
+        array = np.asarray(array)
         if array.ndim != ndim or array.size == 0:
             raise InputError('%s have shape %s, expected %s, none of them 0' % (name, array.shape, shape))
-        if not np.isfinite(array).all():
+        array = array[:, None] if ndim == 2 else array.transpose(0, 2, 1)
+        array = np.ascontiguousarray(array, dtype=np.float64)
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise InputError('%s hold NaN or infinite samples, expected finite ones' % name)
         checked.append(array)
-    if checked[0].shape != checked[1].shape:
-        raise InputError('references have shape %s and estimates %s, expected the same'
-                         % (checked[0].shape, checked[1].shape))
     return checked
 
 
@@ -256,13 +261,25 @@ def _blocks(signals, first, count, left, width):
 
 def _spectra(blocks):
     """Spectra of (count, n, width) blocks, as (frequencies, n, count)."""
-    return scipy.fft.rfft(blocks.transpose(2, 1, 0), _FFT, axis=0, workers=_WORKERS)
+    return scipy.fft.rfft(blocks.transpose(2, 1, 0), _FFT, axis=0)
 
 
-def _batches(nsamples):
-    """(first, count) of the batches of blocks that cover `nsamples`."""
+def _sum_over_blocks(function, nsamples):
+    """Sum what `function` yields for (first, count) of every batch of blocks that cover `nsamples`, on all cores."""
     total = -(-nsamples // _BLOCK)
-    return [(first, min(_BATCH, total - first)) for first in range(0, total, _BATCH)]
+    batches = [(first, min(_BATCH, total - first)) for first in range(0, total, _BATCH)]
+
+    def share(number):
+        sums = 0.
+        for batch in batches[number::threads]:
+            sums = sums + function(*batch)
+        return sums
+
+    threads = min(_WORKERS, len(batches))
+    if threads == 1:
+        return share(0)
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(share, range(threads)))
 
 
 def _correlations(references, estimates):
@@ -275,16 +292,15 @@ def _correlations(references, estimates):
     products : (n, m, FILTER_LENGTH) float64
         ``products[i, k, a]`` is the sum over t of ``references[i, t] * estimates[k, t + a]``.
     """
-    lags, products = 0., 0.
-    for first, count in _batches(references.shape[1]):
+    def cross_spectra(first, count):
         here = _spectra(_blocks(references, first, count, 0, _BLOCK)).conj()
-        for_lags, for_products = (_spectra(_blocks(signals, first, count, _REACH, _FFT)).transpose(0, 2, 1)
-                                  for signals in (references, estimates))
-        lags = lags + np.matmul(here, for_lags)
-        products = products + np.matmul(here, for_products)
-    lags, products = (np.moveaxis(scipy.fft.irfft(cross, _FFT, axis=0)[:2 * _REACH + 1], 0, -1)
-                      for cross in (lags, products))
-    return lags, products[:, :, _REACH:]
+        around = [_spectra(_blocks(signals, first, count, _REACH, _FFT)).transpose(0, 2, 1)
+                  for signals in (references, estimates)]
+        return np.concatenate([np.matmul(here, signals) for signals in around], axis=2)
+
+    cross = scipy.fft.irfft(_sum_over_blocks(cross_spectra, references.shape[1]), _FFT, axis=0)[:2 * _REACH + 1]
+    cross = np.moveaxis(cross, 0, -1)
+    return cross[:, :len(references)], cross[:, len(references):, _REACH:]
 
 
 def _independent(channels, lags, chosen):
@@ -342,30 +358,30 @@ def _gram(lags):
 
 
 def _energies(references, estimates, pairs, own, interference, images):
-    """Energies of the parts of every pair's estimate that the scores need, as a dict of (npairs,) arrays."""
+    """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
     nsrc, nchan, nsamples = references.shape
     npairs = len(pairs)
     filters = _spectra(np.concatenate([own, interference], axis=1))
     sources, taken = [list(indices) for indices in zip(*pairs)]
     references = references.reshape(nsrc * nchan, nsamples)
     estimates = estimates.reshape(nsrc * nchan, nsamples)
-    energies = {}
-    for first, count in _batches(nsamples + _REACH):
+    shape = (-1, nsrc, nchan, _BLOCK)
+
+    def of_blocks(first, count):
         blocks = _blocks(references, first, count, _REACH, _FFT)
-        parts = np.matmul(filters, _spectra(blocks)).transpose(2, 1, 0)
-        parts = scipy.fft.irfft(parts, _FFT, workers=_WORKERS)[:, :, _REACH:_REACH + _BLOCK]
-        parts = parts.reshape(count, 2, npairs, nchan, _BLOCK)
-        own_part, interference_part = parts[:, 0], parts[:, 1]
-        shape = (count, nsrc, nchan, _BLOCK)
+        filtered = np.matmul(filters, _spectra(blocks)).transpose(2, 1, 0)
+        filtered = scipy.fft.irfft(filtered, _FFT)[:, :, _REACH:_REACH + _BLOCK]
+        own_part, interference_part = filtered.reshape(count, 2, npairs, nchan, _BLOCK).swapaxes(0, 1)
         estimate = _blocks(estimates, first, count, 0, _BLOCK).reshape(shape)[:, taken]
         projection = own_part + interference_part
-        named = {'own': own_part, 'interference': interference_part, 'projection': projection,
-                 'artifacts': estimate - projection}
+        parts = [own_part, interference_part, projection, estimate - projection]
         if images:
             source = blocks[:, :, _REACH:_REACH + _BLOCK].reshape(shape)[:, sources]
-            named.update({'source': source, 'error': estimate - source, 'spatial': own_part - source})
+            parts += [source, estimate - source, own_part - source]
         else:
-            named['beside own'] = estimate - own_part
-        for name, part in named.items():
-            energies[name] = energies.get(name, 0.) + np.einsum('bpct,bpct->p', part, part)
-    return energies
+            parts += [estimate - own_part]
+        return np.stack([np.einsum('bpct,bpct->p', part, part) for part in parts])
+
+    names = ['own', 'interference', 'projection', 'artifacts']
+    names += ['source', 'error', 'spatial'] if images else ['beside own']
+    return dict(zip(names, _sum_over_blocks(of_blocks, nsamples + _REACH)))

@@ -4,6 +4,7 @@ import importlib.util
 import os
 
 import climate
+import files
 import jobs
 from errors import InputError
 from evaluation import bss_eval, records, stems, tables
@@ -26,7 +27,7 @@ def parser(description, db, estimates, output, estimates_required=True):
     flags.add_arg('--allow_missing', action='store_true',
                   help='leave out tracks with missing or unreadable files, and files of no track, and count them')
     flags.add_arg('--overwrite', action='store_true', help='evaluate finished tracks again')
-    flags.add_arg('--v4', action='store_true', help="BSS Eval 4 besides, by museval (1 s windows); slow")
+    flags.add_arg('--v4', action='store_true', help='BSS Eval 4 besides, by museval (1 s windows); slow')
     flags.add_arg('--nprocs', type=climate.positive_int, default=1, help='tracks evaluated at the same time')
     flags.add_arg('--scheduler', metavar='ADDRESS', help='send the tracks to a Dask cluster, tcp://host:8786')
     flags.add_arg('--quiet', action='store_true', help='no progress bar')
@@ -93,6 +94,10 @@ def evaluate_all(tracks, folders, names, key, evaluate, settings, args):
                          % (problems[0], ' (and %d more)' % (len(problems) - 1) if len(problems) > 1 else ''))
     if not complete:
         raise InputError('there is no track to evaluate in %s' % (args.estimates or args.db))
+    if args.v4:
+        _museval()   # fails now rather than after the first track
+    for track in complete:
+        files.make_folder(os.path.dirname(track.results))
     settings = dict(settings, filter_length=bss_eval.FILTER_LENGTH, v4=args.v4)
     work = functools.partial(evaluate_track, evaluate=evaluate, settings=settings, overwrite=args.overwrite)
     outcomes = jobs.run(work, [track.absolute() for track in complete], nprocs=args.nprocs,
@@ -183,7 +188,7 @@ def v4_scores(targets, references, estimates, rate):
     if any(whole[0]) or any(whole[1]):
         # museval scores nothing when one of the sources is silent throughout
         missing = {measure: [float('nan')] for measure in records.MEASURES}
-        return {target: records.describe(missing, [reference], [estimate])
+        return {target: records.describe(missing, [reference], [estimate], otherwise='another source is silent')
                 for target, reference, estimate in zip(targets, *whole)}
     sdr, isr, sir, sar, _ = metrics.bss_eval(references, estimates, window=rate, hop=rate)
     windows = range(sdr.shape[1])

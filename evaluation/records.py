@@ -65,7 +65,7 @@ def describe(scores, silent_references, silent_estimates, otherwise='no energy t
 
 
 def write(track, settings, inputs, facts, targets, mat):
-    """Write ``<results>.mat`` and then ``<results>.json``, which marks the track as finished.
+    """Write ``<results>.mat`` and then ``<results>.json``, which marks the track as finished; the folder must exist.
 
     Parameters
     ----------
@@ -89,7 +89,6 @@ def write(track, settings, inputs, facts, targets, mat):
     import scipy.io
     record = dict(facts, schema=SCHEMA, version=VERSION, track=track.name, method=track.method, subset=track.subset,
                   settings=settings, inputs=inputs, targets=targets)
-    files.make_folder(os.path.dirname(track.results))
     with files.atomic_path(track.results + '.mat') as temporary:
         scipy.io.savemat(temporary, mat, appendmat=False, oned_as='row')
     files.write_json(track.results + '.json', record)

@@ -88,14 +88,10 @@ def layout(header, rows):
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     lines = []
     for row in cells:
-        aligned = [cell.ljust(width) if column < 2 and not _is_number(header, rows, column) else cell.rjust(width)
+        aligned = [cell.ljust(width) if column < 2 else cell.rjust(width)
                    for column, (cell, width) in enumerate(zip(row, widths))]
         lines.append('  '.join(aligned).rstrip())
     return '\n'.join(lines)
-
-
-def _is_number(header, rows, column):
-    return bool(rows) and not isinstance(rows[0][column], str)
 
 
 def _cell(value):

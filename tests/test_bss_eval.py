@@ -265,5 +265,7 @@ def test_bad_arguments():
         bss_eval.bss_eval_images(good, good)
     with pytest.raises(InputError, match=r'expected \(nsrc, nsamples, nchannels\)'):
         bss_eval.bss_eval_images_framewise(good, good, 50, 25)
+    with pytest.raises(InputError, match='window is 50 and hop 0, expected at least 1 sample each'):
+        bss_eval.bss_eval_images_framewise(good[..., None], good[..., None], 50, 0)
     with pytest.raises(InputError, match='estimates hold NaN or infinite samples'):
         bss_eval.bss_eval_sources(good, good * np.nan)

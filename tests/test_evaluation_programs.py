@@ -187,6 +187,14 @@ def test_no_track_is_an_error(small):
     assert 'has no method B, expected one of: methodA' in process.stderr
 
 
+def test_results_that_cannot_be_written_are_said_first(small):
+    with open(os.path.join(small.root, 'taken'), 'w'):
+        pass
+    process = small('--output', os.path.join(small.root, 'taken'))
+    passed(process, 1)
+    assert 'taken' in process.stderr.splitlines()[-1] and 'folder' in process.stderr.splitlines()[-1]
+
+
 def test_wrong_usage(script):
     for flags in ((), ('--db', 'x', '--estimates', 'y', '--nprocs', '0')):
         process = script('-m', 'evaluation.DSD100_eval_only', *flags)
