@@ -28,8 +28,11 @@ def main(argv=None):
                    if leaf.endswith('.mat') and not leaf.startswith('.'))
     if not paths:
         raise InputError('%s holds no .mat file, expected results of DSD100_eval_only' % args.input)
-    pooled = {measure: np.concatenate([read_scores(path, TARGET)[measure] for path in paths])
-              for measure in records.MEASURES}
+    songs = [read_results(path).get(TARGET) for path in paths]
+    if None in songs:
+        raise InputError('%s has no scores of %s, expected results of DSD100_eval_only'
+                         % (paths[songs.index(None)], TARGET))
+    pooled = {measure: np.concatenate([song[measure] for song in songs]) for measure in records.MEASURES}
     lines = [', '.join(records.MEASURES), ', '.join('%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES)]
     files.make_folder(args.output)
     path = os.path.join(args.output, 'results_dB_test.txt')
@@ -41,23 +44,23 @@ def main(argv=None):
     print('\n'.join(lines))
 
 
-def read_scores(path, target):
-    """Scores of one target from a .mat file of the original's structure, by measure, (nwindows,) float64.
+def read_results(path):
+    """The scores in a .mat file of the original's structure: ``[target][measure]`` -> (nwindows,) float64.
 
     Raises
     ------
     InputError
-        When the file is not such a file, or has no such target.
+        When the file is not such a file.
     """
     import scipy.io
     try:
-        results = scipy.io.loadmat(path, squeeze_me=False)['results'][0, 0]
-        found = {name.upper(): np.ravel(results[target][name][0, 0]).astype(float)
-                 for name in results[target].dtype.names}
+        results = scipy.io.loadmat(path)['results'][0, 0]
+        return {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
+                         for measure in results[target].dtype.names}
+                for target in results.dtype.names if results[target].dtype.names}
     except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
-        raise InputError('%s does not hold results of %s (%s), expected a .mat file of an evaluation program'
-                         % (path, target, climate.one_line(error)))
-    return found
+        raise InputError('%s holds no results (%s), expected a .mat file of an evaluation program'
+                         % (path, climate.one_line(error)))
 
 
 def power_mean(values):

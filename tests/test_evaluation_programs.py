@@ -366,7 +366,7 @@ def test_row_of_the_voice(golden, script, tmp_path):
     shutil.copy(golden('8_evaluation/bach10_results.mat'), str(tmp_path / 'results_test'))
     process = script('evaluation/handle_voice_eval_results.py')
     passed(process, 1)
-    assert 'bach10_results.mat does not hold results of vocals' in process.stderr
+    assert 'bach10_results.mat has no scores of vocals' in process.stderr
 
 
 def test_a_record_of_another_version_is_refused(small):
