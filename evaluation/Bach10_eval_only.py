@@ -1,0 +1,105 @@
+"""Evaluate separated Bach10 pieces: BSS Eval sources on whole files.
+
+References: ``<db>/[Sources/]<piece>/<piece>-<bassoon|clarinet|saxphone|violin>.wav``. Estimates:
+``<estimates>/[<method>/]<piece>-<source>.wav``, as the training scripts write them, or ``<piece>_<source>.wav``, as
+separate_bach10.py writes them; in sub-folders or not; saxphone or saxophone. Results:
+``<output>/<method>/<piece>_results.mat``, as in the original, and ``.json``.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import numpy as np
+
+import climate
+from evaluation import bss_eval, program, records, stems
+
+SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')   # spelt as in the data set
+RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR as in the original; median and mean '
+        'over tracks')
+
+
+def spellings(source):
+    """The ways to write the name of a source: the data set says saxphone.
+
+    Examples
+    --------
+    >>> spellings('saxphone'), spellings('violin')
+    (('saxphone', 'saxophone'), ('violin',))
+    """
+    return ('saxphone', 'saxophone') if source.startswith('sax') else (source,)
+
+
+def main(argv=None):
+    args = program.parser(
+        'Evaluate separated Bach10 pieces (BSS Eval sources, whole files).',
+        db='the Bach10 data set, or its folder Sources',
+        estimates='folder with a sub-folder per method, or with the estimates of one method',
+        output='where the results go, a sub-folder per method (default: beside the estimates)'
+    ).parse_args(argv)
+    inside = os.path.join(args.db, 'Sources')
+    root = inside if os.path.isdir(inside) else args.db
+    pieces = [name for name in stems.folders(root, 'the Bach10 data set') if name[:1].isdigit()]
+    references = {piece: {'': {source: os.path.join(root, piece, '%s-%s.wav' % (piece, source)) for source in SOURCES}}
+                  for piece in pieces}
+    return evaluate(args, references, '-_')
+
+
+def evaluate(args, references, separators):
+    """Evaluate pieces as every method separated them, and print the tables.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    references : dict
+        ``[piece][case][source]`` -> path; the case may be empty.
+    separators : str
+        The characters that may stand between the name of a track and that of a source.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    folders = stems.methods(args.estimates, args.method)
+    tracks, names = [], {}
+    for method, piece in program.choose([(method, piece) for method in folders for piece in references], args.id):
+        for case, paths in references[piece].items():
+            track = '%s_%s' % (piece, case) if case else piece
+            results = os.path.join(program.results_folder(args, method, folders), track + '_results')
+            tracks.append(stems.Track(track, method, case, results, paths))
+    for piece, cases in references.items():
+        for case, paths in cases.items():
+            track = '%s_%s' % (piece, case) if case else piece
+            names.update({track + separator + spelling: (track, source) for source in paths
+                          for separator in separators for spelling in spellings(source)})
+    groups, code = program.evaluate_all(tracks, folders, names, stems.stem, evaluate_piece,
+                                        {'metric': 'BSS Eval 3.0 sources'}, args)
+    for (method, case), group in groups.items():
+        program.print_table(' '.join((method, case)).strip(), RULE, group)
+    return code
+
+
+def evaluate_piece(track, settings):
+    """Scores of one piece, for :func:`program.evaluate_all`."""
+    rate, nsamples, notes, _ = stems.check(track)
+    sources = list(track.references)
+    references, estimates = (np.stack([stems.read_mono(paths[source], nsamples) for source in sources])
+                             for paths in (track.references, track.estimates))
+    scores = bss_eval.bss_eval_sources(references, estimates)
+    facts = {'sample_rate': rate, 'samples': nsamples, 'notes': notes + program.note_order(scores.perm, sources)}
+    if settings['v4']:
+        facts['v4'] = program.v4_scores(sources, references[..., None], estimates[..., None], rate)
+    quiet = program.silent(references), program.silent(estimates[scores.perm])
+    targets, results = {}, {'name': track.name}
+    for index, source in enumerate(sources):
+        values = {'SDR': scores.SDR[index], 'SIR': scores.SIR[index], 'SAR': scores.SAR[index]}
+        targets[source] = records.describe({measure: [value] for measure, value in values.items()},
+                                           quiet[0][index:index + 1], quiet[1][index:index + 1])
+        results[source] = {measure.lower(): value for measure, value in values.items()}
+    return facts, targets, {'results': results}
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,79 @@
+"""One row for the singing voice: the mean over all songs and windows of DSD100 results, as power ratios.
+
+Reads the .mat files that DSD100_eval_only (or the original's program) wrote below a folder and writes
+``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows that are not finite (a silent voice)
+are left out and counted.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import numpy as np
+
+import climate
+import files
+from errors import InputError
+from evaluation import records
+
+TARGET = 'vocals'
+
+
+def main(argv=None):
+    flags = climate.Parser(description='Average the scores of the voice over all songs and windows.')
+    flags.add_arg('--input', default='results_test', metavar='FOLDER', help='where the results of DSD100 are')
+    flags.add_arg('--output', default='results_dB', metavar='FOLDER', help='where results_dB_test.txt goes')
+    args = flags.parse_args(argv)
+    paths = sorted(os.path.join(parent, leaf) for parent, _, leaves in os.walk(args.input) for leaf in leaves
+                   if leaf.endswith('.mat') and not leaf.startswith('.'))
+    if not paths:
+        raise InputError('%s holds no .mat file, expected results of DSD100_eval_only' % args.input)
+    songs = [read_results(path).get(TARGET) for path in paths]
+    if None in songs:
+        raise InputError('%s has no scores of %s, expected results of DSD100_eval_only'
+                         % (paths[songs.index(None)], TARGET))
+    pooled = {measure: np.concatenate([song[measure] for song in songs]) for measure in records.MEASURES}
+    lines = [', '.join(records.MEASURES), ', '.join('%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES)]
+    files.make_folder(args.output)
+    path = os.path.join(args.output, 'results_dB_test.txt')
+    with files.atomic_path(path) as temporary, open(temporary, 'w') as out:
+        out.write('\n'.join(lines) + '\n')
+    print('rule: mean of 10 ** (dB / 10) over all songs and windows, in dB')
+    print('songs: %d, windows: %d, not finite: %s' % (len(paths), len(pooled['SDR']), ', '.join(
+        '%s %d' % (measure, (~np.isfinite(values)).sum()) for measure, values in pooled.items())))
+    print('\n'.join(lines))
+
+
+def read_results(path):
+    """The scores in a .mat file of the original's structure: ``[target][measure]`` -> (nwindows,) float64.
+
+    Raises
+    ------
+    InputError
+        When the file is not such a file.
+    """
+    import scipy.io
+    try:
+        results = scipy.io.loadmat(path)['results'][0, 0]
+        return {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
+                         for measure in results[target].dtype.names}
+                for target in results.dtype.names if results[target].dtype.names}
+    except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
+        raise InputError('%s holds no results (%s), expected a .mat file of an evaluation program'
+                         % (path, climate.one_line(error)))
+
+
+def power_mean(values):
+    """The mean of power ratios, in dB, over the finite values; NaN when there is none.
+
+    Examples
+    --------
+    >>> round(power_mean(np.array([0., 10., np.nan])), 4)
+    7.4036
+    """
+    finite = values[np.isfinite(values)]
+    return float(10 * np.log10(np.mean(10 ** (finite / 10)))) if len(finite) else float('nan')
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,94 @@
+"""Box plot of scores per track: a group per target, a colour per method, published medians as lines.
+
+Reads the JSON files that the evaluation programs write. A point of a box is a track: the mean over its windows.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import climate
+import plots
+from errors import InputError
+from evaluation import published, records, tables
+
+LINES = {'published': '--', 'corrected': ':'}
+
+
+def main(argv=None):
+    flags = climate.Parser(description='Draw the scores of every track as box plots.')
+    flags.add_arg('--input', required=True, metavar='FOLDER', help='where the results of an evaluation program are')
+    flags.add_arg('--measure', default='SDR', choices=records.ORDER, help='the score')
+    flags.add_arg('--subset', help='only this part of the data set (DSD100: Test, Dev; default: Test if it is there)')
+    plots.add_output_flags(flags)
+    args = flags.parse_args(argv)
+    table = read_scores(args.input, args.measure)
+    subsets = list(dict.fromkeys(table['subset']))
+    subset = args.subset or ('Test' if 'Test' in subsets else subsets[0])
+    if subset not in subsets:
+        raise InputError('%s has no subset %s, expected one of: %s' % (args.input, subset, ', '.join(subsets)))
+    table = table[table['subset'] == subset]
+    print('box: quartiles over tracks of the mean over windows; line: median; whiskers: 1.5 times the box')
+    print(table.groupby(['target', 'approach'])['dB'].agg(tracks='size', scored='count', median='median')
+          .to_string(float_format='%.2f'))
+    name = 'scores_%s' % '_'.join(part for part in (subset, args.measure) if part)
+    print('\n'.join(plots.save(draw(table, args.measure, subset), args.output, name, args.format)))
+
+
+def read_scores(folder, measure):
+    """One number per track and target, as a table with columns dB, target, approach, subset, track.
+
+    Raises
+    ------
+    InputError
+        When a record cannot be read, lacks the measure, or there is none.
+    """
+    import numpy as np
+    import pandas
+    rows = []
+    for parent, names, leaves in os.walk(folder):
+        names.sort()
+        for leaf in sorted(leaves):
+            if not leaf.endswith('.json') or leaf.startswith('.'):
+                continue
+            record = records.read(os.path.join(parent, leaf))
+            for target, result in record['targets'].items():
+                if measure not in result['scores']:
+                    raise InputError('%s has no %s, expected one of: %s'
+                                     % (os.path.join(parent, leaf), measure, ', '.join(sorted(result['scores']))))
+                value = tables.over_windows(records.decode(result['scores'][measure]))
+                rows.append({'dB': value if np.isfinite(value) else np.nan, 'target': target,
+                             'approach': record['method'], 'subset': record['subset'], 'track': record['track']})
+    if not rows:
+        raise InputError('%s holds no results, expected the .json files of an evaluation program' % folder)
+    return pandas.DataFrame(rows)
+
+
+def draw(table, measure, subset):
+    """The figure; published medians only for the targets and subsets of DSD100."""
+    import seaborn
+    from matplotlib.lines import Line2D
+    present = set(table['target'])
+    dsd = present == set(published.TARGETS) and subset in ('Test', 'Dev')
+    order = list(published.TARGETS) if dsd else sorted(present)
+    with seaborn.axes_style('whitegrid'), seaborn.plotting_context('paper'):
+        figure, axes = plots.new_figure(plots.WIDTH, 3.4)
+        seaborn.boxplot(data=table, x='target', y='dB', hue='approach', order=order, palette='colorblind', width=0.6,
+                        linewidth=1, fliersize=3, saturation=0.9, ax=axes)
+        handles, labels = axes.get_legend_handles_labels()
+        if dsd:
+            entry = published.load()['DSD100']
+            for name, style in LINES.items():
+                for position, target in enumerate(order):
+                    axes.hlines(entry['subsets'][subset][name][target][measure], position - 0.42, position + 0.42,
+                                colors='black', linestyles=style, linewidth=1.2, zorder=5)
+                handles.append(Line2D([], [], color='black', linestyle=style, linewidth=1.2))
+                labels.append('%s, %s median' % (entry['entry'], name))
+        axes.set(xlabel='', ylabel='%s (dB)' % measure)
+        seaborn.despine(ax=axes, left=True)
+        axes.legend(handles, labels, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+if __name__ == '__main__':
+    climate.run(main)

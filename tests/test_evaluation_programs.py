@@ -1,0 +1,382 @@
+"""The evaluation programs, run as users do, against the results that the MATLAB code left."""
+import importlib.util
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+import scipy.io
+import soundfile
+
+from evaluation import program, records
+
+
+@pytest.fixture
+def tree(golden, tmp_path):
+    """A copy of a recorded tree of a data set with estimates: ``tree('dsd_tree')``."""
+    def copy(name):
+        return shutil.copytree(golden('8_evaluation/' + name), str(tmp_path / name))
+    return copy
+
+
+def passed(process, code=0):
+    assert process.returncode == code, process.stderr
+    assert 'Traceback' not in process.stderr
+    return process.stdout
+
+
+def fields(value):
+    """A MATLAB struct as nested dicts."""
+    if value.dtype.names:
+        return {name: fields(value[name][0, 0]) for name in value.dtype.names}
+    return value
+
+
+def assert_same_structure(path, expected, atol=1e-6):
+    """Names, their order, shapes and values of two .mat files with a struct `results`."""
+    got, want = (fields(scipy.io.loadmat(name)['results']) for name in (path, expected))
+    assert list(got) == list(want)
+    assert got.pop('name') == want.pop('name')
+    for target in want:
+        assert list(got[target]) == list(want[target])
+        for measure, values in want[target].items():
+            assert got[target][measure].shape == values.shape
+            np.testing.assert_allclose(got[target][measure], values, rtol=0, atol=atol, err_msg=target + measure)
+
+
+def rename(folder, old, new):
+    for parent, _, leaves in os.walk(folder):
+        for leaf in leaves:
+            if old in leaf:
+                os.rename(os.path.join(parent, leaf), os.path.join(parent, leaf.replace(old, new)))
+
+
+SONG = '901 - Fake'
+
+
+@pytest.fixture
+def dsd(tree, script):
+    """A DSD100 tree and the program that evaluates it."""
+    root = tree('dsd_tree')
+
+    def evaluate(*args, code=0, estimates='estimates', module=True):
+        how = ('-m', 'evaluation.DSD100_eval_only') if module else ('evaluation/DSD100_eval_only.py',)
+        return script(*how, '--db', os.path.join(root, 'DSD100'), '--estimates', os.path.join(root, estimates), *args)
+    evaluate.root = root
+    evaluate.stems = os.path.join(root, 'estimates', 'methodA', 'Test', SONG)
+    evaluate.results = os.path.join(root, 'estimates', 'methodA', 'Test', SONG + '_results')
+    return evaluate
+
+
+def test_dsd100_as_the_matlab_code(dsd, golden):
+    out = passed(dsd())
+    assert_same_structure(dsd.results + '.mat', golden('8_evaluation/dsd_results_1.mat'))
+    assert 'tracks: 1 expected, 1 evaluated, 0 left out, 0 failed; problems with files: 0' in out
+    assert 'published' in out and 'difference' in out and "another song's mask" in out
+    assert 'the estimate of drums is mono' in out
+    record = records.read(dsd.results + '.json')
+    assert record['settings']['window_s'] == 30 and record['track'] == SONG and record['subset'] == 'Test'
+    mat = fields(scipy.io.loadmat(dsd.results + '.mat')['results'])
+    np.testing.assert_array_equal(records.decode(record['targets']['vocals']['scores']['SDR']), mat['vocals']['sdr'][0])
+
+
+def test_dsd100_layouts_that_the_scripts_write(dsd, golden):
+    rename(dsd.stems, 'mixture_', '')
+    rename(dsd.stems, 'others', 'other')
+    passed(dsd(module=False))
+    assert_same_structure(dsd.results + '.mat', golden('8_evaluation/dsd_results_1.mat'))
+    # folders of songs alone, and results elsewhere
+    shutil.move(dsd.stems, os.path.join(dsd.root, 'plain', SONG))
+    out = passed(dsd('--output', os.path.join(dsd.root, 'out'), '--method', 'plain', estimates='.'))
+    assert 'plain Test: 1 tracks' in out
+    assert_same_structure(os.path.join(dsd.root, 'out', 'plain', 'Test', SONG + '_results.mat'),
+                          golden('8_evaluation/dsd_results_1.mat'))
+
+
+@pytest.fixture
+def small(dsd):
+    """The DSD100 tree cut to one window and one channel, which is faster to evaluate."""
+    for path in everything(dsd):
+        samples, rate = soundfile.read(path, dtype='int16', always_2d=True)
+        soundfile.write(path, samples[:12400, 0], rate, subtype='PCM_16')
+    return dsd
+
+
+def everything(dsd):
+    return [os.path.join(folder, leaf) for folder in (os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG), dsd.stems)
+            for leaf in os.listdir(folder)]
+
+
+def second_song(dsd):
+    """A copy of the song and its estimates under another name."""
+    shutil.copytree(os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG),
+                    os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', '902 - B'))
+    shutil.copytree(dsd.stems, os.path.join(os.path.dirname(dsd.stems), '902 - B'))
+
+
+def test_a_second_run_skips_what_is_finished(small):
+    first = passed(small())
+    times = os.stat(small.results + '.json').st_mtime_ns
+    assert passed(small()) == first
+    assert os.stat(small.results + '.json').st_mtime_ns == times
+    passed(small('--overwrite'))
+    assert os.stat(small.results + '.json').st_mtime_ns > times
+
+
+def test_a_new_estimate_is_evaluated_again(small):
+    passed(small())
+    path = os.path.join(small.stems, 'mixture_bass.wav')
+    samples, rate = soundfile.read(path, dtype='int16')
+    soundfile.write(path, samples // 2, rate)
+    before = records.read(small.results + '.json')['targets']['bass']['scores']['ISR']
+    passed(small())
+    assert records.read(small.results + '.json')['targets']['bass']['scores']['ISR'] != before
+
+
+def test_a_missing_estimate_is_named_or_counted(small):
+    other = os.path.join(small.root, 'DSD100', 'Sources', 'Test')
+    shutil.copytree(os.path.join(other, SONG), os.path.join(other, '902 - More'))
+    process = small()
+    passed(process, 1)
+    assert 'methodA / Test / 902 - More: no estimate of bass below' in process.stderr.splitlines()[-1]
+    assert '--allow_missing' in process.stderr and not os.path.exists(small.results + '.json')
+    out = passed(small('--allow_missing'))
+    assert 'tracks: 2 expected, 1 evaluated, 1 left out, 0 failed; problems with files: 4' in out
+    assert 'tracks: 1 expected' in passed(small('--id', '1'))
+    process = small('--id', '3')
+    passed(process, 1)
+    assert '--id 3 is too high: there are 2 tasks' in process.stderr
+
+
+@pytest.mark.parametrize('name, content, message', [
+    ('mixture_guitar.wav', None, 'mixture_guitar.wav belongs to no track of the data set'),
+    ('bass.wav', None, 'bass.wav and .*mixture_bass.wav are both estimates of bass'),
+    ('mixture_bass.wav', b'RIFF', r'mixture_bass.wav is not a sound file that can be read'),
+    ('mixture_bass.wav', (np.zeros(12400), 800), r'mixture_bass.wav has 800 Hz and .*bass.wav 400 Hz'),
+    ('mixture_bass.wav', (np.zeros(12399), 400), r'mixture_bass.wav has 12399 samples and .*bass.wav 12400'),
+    ('mixture_bass.wav', (np.zeros(12400 + 4097), 400), r'has 16497 samples and .*bass.wav 12400'),
+    ('mixture_bass.wav', (np.zeros((12400, 3)), 400), r'mixture_bass.wav has 3 channels, expected 1 or 2'),
+], ids=['leftover', 'double', 'unreadable', 'rate', 'short', 'long', 'channels'])
+def test_a_wrong_file_is_named(small, name, content, message):
+    path = os.path.join(small.stems, name)
+    if content is None:
+        shutil.copy(os.path.join(small.stems, 'mixture_bass.wav'), path)
+    elif isinstance(content, bytes):
+        with open(path, 'wb') as out:
+            out.write(content)
+    else:
+        soundfile.write(path, *content, subtype='PCM_16')
+    process = small()
+    passed(process, 1)
+    assert re.search(message, process.stderr.splitlines()[-1]), process.stderr
+
+
+def test_no_track_is_an_error(small):
+    shutil.rmtree(small.stems)
+    process = small()
+    passed(process, 1)
+    assert 'holds no estimate of any of the 1 tracks' in process.stderr
+    passed(small('--allow_missing'), 1)
+    process = small(estimates='nowhere')
+    passed(process, 1)
+    assert 'nowhere is not a folder, expected a folder of estimates' in process.stderr
+    process = small('--method', 'B')
+    passed(process, 1)
+    assert 'has no method B, expected one of: methodA' in process.stderr
+
+
+def test_wrong_usage(script):
+    for flags in ((), ('--db', 'x', '--estimates', 'y', '--nprocs', '0')):
+        process = script('-m', 'evaluation.DSD100_eval_only', *flags)
+        passed(process, 2)
+        assert len(process.stderr.splitlines()) == 1
+    assert '--allow_missing' in passed(script('evaluation/DSD100_eval_only.py', '--help'))
+
+
+def silence(path, start, stop):
+    samples, rate = soundfile.read(path, dtype='int16')
+    samples[start:stop] = 0
+    soundfile.write(path, samples, rate, subtype='PCM_16')
+
+
+def test_silence_is_counted_with_its_reason_and_the_others_are_scored(dsd):
+    """Windows are [0, 30), [15, 45), [30, 60) s at 400 Hz: the bass is silent in the first, its estimate in the last."""
+    silence(os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG, 'bass.wav'), 0, 12000)
+    silence(os.path.join(dsd.stems, 'mixture_bass.wav'), 12000, 24800)
+    out = passed(dsd())
+    assert 'not scored: bass, silent reference: 1' in out
+    assert 'not scored: bass, silent estimate: 1' in out
+    targets = records.read(dsd.results + '.json')['targets']
+    assert targets['bass']['not_scored'] == {'silent reference': [0], 'silent estimate': [2]}
+    assert targets['bass']['scores']['SDR'][0] is None and targets['bass']['scores']['SDR'][2] == 0
+    assert targets['bass']['scores']['SIR'][2] is None
+    for target in ('drums', 'other', 'vocals', 'accompaniment'):
+        assert not targets[target]['not_scored']
+        assert np.isfinite(records.decode(targets[target]['scores']['SDR'])).all()
+    rows = [line.split() for line in out.splitlines() if line.startswith('bass')]
+    assert [row[7] for row in rows[:4]] == ['1', '1', '2', '2'], 'NaN windows of SDR, ISR, SIR, SAR'
+    raw = fields(scipy.io.loadmat(dsd.results + '.mat')['results'])['bass']
+    assert np.isneginf(raw['sdr'][0, 0]), 'the .mat file keeps what the MATLAB code gives'
+
+
+def test_a_short_song_is_one_window_and_the_table_says_so(dsd):
+    for path in everything(dsd):
+        samples, rate = soundfile.read(path, dtype='int16')
+        soundfile.write(path, samples[:8000], rate, subtype='PCM_16')
+    out = passed(dsd())
+    assert 'note (1 tracks): shorter than a window: scored as a whole' in out
+    assert len(records.read(dsd.results + '.json')['targets']['vocals']['scores']['SDR']) == 1
+
+
+def test_a_perfect_estimate_is_infinite_and_visible(small):
+    for leaf in os.listdir(small.stems):
+        os.remove(os.path.join(small.stems, leaf))
+    source = os.path.join(small.root, 'DSD100', 'Sources', 'Test', SONG)
+    for leaf in os.listdir(source):
+        shutil.copy(os.path.join(source, leaf), os.path.join(small.stems, leaf))
+    row = [line.split() for line in passed(small()).splitlines() if line.startswith('vocals')][0]
+    assert row[:4] == ['vocals', 'SDR', 'inf', 'inf'] and row[-1] == '1'
+
+
+def test_many_tracks_on_processes(small):
+    second_song(small)
+    out = passed(small('--nprocs', '2', '--quiet'))
+    assert '2 evaluated' in out and 'methodA Test: 2 tracks' in out
+
+
+def test_many_tracks_on_a_cluster(small):
+    distributed = pytest.importorskip('distributed')
+    second_song(small)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, host='127.0.0.1', dashboard_address=None,
+                                  silence_logs=50) as cluster:
+        out = passed(small('--scheduler', cluster.scheduler_address, '--quiet', module=False))
+    assert '2 evaluated' in out and 'methodA Test: 2 tracks' in out
+
+
+def test_a_damaged_track_leaves_the_others(small):
+    second_song(small)
+    path = os.path.join(os.path.dirname(small.stems), '902 - B', 'mixture_bass.wav')
+    samples, rate = soundfile.read(path)
+    samples[5] = np.nan
+    soundfile.write(path, samples, rate, subtype='FLOAT')
+    process = small()
+    out = passed(process, 1)
+    assert 'mixture_bass.wav holds NaN' in process.stderr and '1 of 2 failed' in process.stderr
+    assert '1 evaluated, 0 left out, 1 failed' in out and 'methodA Test: 1 tracks' in out
+
+
+@pytest.mark.skipif(importlib.util.find_spec('museval') is None, reason='museval is not installed')
+def test_v4_is_that_of_museval(small):
+    metrics = program._museval()
+    for path in everything(small):
+        samples, rate = soundfile.read(path, dtype='int16')
+        soundfile.write(path, samples[:4000], rate, subtype='PCM_16')
+    out = passed(small('--v4'))
+    assert 'BSS Eval 4 (museval)' in out
+    v4 = records.read(small.results + '.json')['v4']
+    assert sorted(v4) == ['accompaniment', 'bass', 'drums', 'other', 'vocals']
+    references, estimates = ([soundfile.read(pattern % name)[0] for name in names] for pattern, names in (
+        (os.path.join(small.root, 'DSD100', 'Sources', 'Test', SONG, '%s.wav'), ('bass', 'drums', 'other', 'vocals')),
+        (os.path.join(small.stems, 'mixture_%s.wav'), ('bass', 'drums', 'others', 'vocals'))))
+    expected = metrics.bss_eval([sum(references[:3]), references[3]], [sum(estimates[:3]), estimates[3]],
+                                window=400, hop=400)[0][0]
+    np.testing.assert_allclose(records.decode(v4['accompaniment']['scores']['SDR']), expected, rtol=0, atol=1e-9)
+
+
+def test_bach10_as_the_matlab_code(tree, script, golden, tmp_path):
+    root = tree('bach10_tree')
+    flags = ('-m', 'evaluation.Bach10_eval_only', '--estimates', os.path.join(root, 'estimates'), '--quiet')
+    out = passed(script(*flags, '--db', os.path.join(root, 'Bach10'), '--output', tmp_path / 'a', '--id', '1'))
+    assert 'the estimate of clarinet was cut by 64 samples' in out
+    assert_same_structure(str(tmp_path / 'a' / 'm1' / '01-AchGottundHerr_results.mat'),
+                          golden('8_evaluation/bach10_results.mat'))
+    # as separate_bach10 names them, and the folder of the pieces itself as the data set
+    rename(os.path.join(root, 'estimates'), 'Herr-', 'Herr_')
+    rename(os.path.join(root, 'estimates'), 'saxphone', 'saxophone')
+    passed(script(*flags, '--db', os.path.join(root, 'Bach10', 'Sources'), '--output', tmp_path / 'b'))
+    assert_same_structure(str(tmp_path / 'b' / 'm1' / '01-AchGottundHerr_results.mat'),
+                          golden('8_evaluation/bach10_results.mat'))
+
+
+def test_bach10_in_another_order_is_said(tree, script):
+    folder = os.path.join(tree('bach10_tree'), 'estimates', 'm1')
+    bassoon, violin = (os.path.join(folder, '01-AchGottundHerr-%s.wav' % name) for name in ('bassoon', 'violin'))
+    os.rename(bassoon, bassoon + '.tmp')
+    os.rename(violin, bassoon)
+    os.rename(bassoon + '.tmp', violin)
+    out = passed(script('evaluation/Bach10_eval_only.py', '--db', os.path.join(folder, '..', '..', 'Bach10'),
+                        '--estimates', folder))
+    assert 'bassoon is scored on violin, clarinet is scored on clarinet' in out
+    assert os.path.exists(os.path.join(folder, '01-AchGottundHerr_results.mat'))
+
+
+def test_bach10_sibelius_cases(tree, script):
+    root = tree('bach10_tree')
+    estimates, data = os.path.join(root, 'estimates', 'm1'), os.path.join(root, 'Bach10', 'Sources')
+    for folder in (estimates, data):
+        rename(folder, 'saxphone', 'saxophone')
+        rename(folder, 'Herr-', 'Herr_fast_')
+    os.rename(data, os.path.join(root, 'Bach10', 'Source separation'))
+    out = passed(script('-m', 'evaluation.Bach10_eval_only_original', '--db', os.path.join(root, 'Bach10'),
+                        '--estimates', os.path.join(root, 'estimates')))
+    assert 'm1 fast: 1 tracks' in out and '1 expected' in out
+    results = fields(scipy.io.loadmat(os.path.join(estimates, '01-AchGottundHerr_fast_results.mat'))['results'])
+    assert list(results) == ['name', 'bassoon', 'clarinet', 'saxophone', 'violin']
+    assert results['name'] == ['01-AchGottundHerr_fast']
+    assert abs(results['violin']['sdr'][0, 0] - 9.360031292540391) < 1e-6
+
+
+def test_ikala_as_the_matlab_code(tree, script, golden):
+    root = tree('ikala_tree')
+    out = passed(script('-m', 'evaluation.evaluate_SS_iKala', '--db', root, '--method', 'm1'))
+    got = scipy.io.loadmat(os.path.join(root, 'measures', 'test_m1', '10161_chorus.mat'))
+    want = scipy.io.loadmat(golden('8_evaluation/ikala_measures.mat'))
+    for measure in ('NSDR', 'NSIR', 'SDR', 'SIR', 'SAR'):
+        np.testing.assert_allclose(got[measure], want[measure], rtol=0, atol=1e-6, err_msg=measure)
+    assert got['NSAR'].shape == (2, 1) and (got['NSAR'] < -200).all()
+    assert 'NSAR means nothing' in out
+    record = records.read(os.path.join(root, 'measures', 'test_m1', '10161_chorus.json'))
+    assert record['targets']['voice']['scores']['NSDR'] == [pytest.approx(12.0732797942)]
+
+
+def test_ikala_needs_both_channels(tree, script):
+    root = tree('ikala_tree')
+    path = os.path.join(root, 'Wavfile', '10161_chorus.wav')
+    samples, rate = soundfile.read(path, dtype='int16')
+    soundfile.write(path, samples[:, 0], rate)
+    process = script('-m', 'evaluation.evaluate_SS_iKala', '--db', root)
+    passed(process, 1)
+    assert '10161_chorus.wav has 1 channels, expected 2: left the music, right the voice' in process.stderr
+
+
+def test_row_of_the_voice(golden, script, tmp_path):
+    (tmp_path / 'results_test').mkdir()
+    shutil.copy(golden('8_evaluation/dsd_results_1.mat'), str(tmp_path / 'results_test'))
+    out = passed(script('-m', 'evaluation.handle_voice_eval_results'))
+    lines = (tmp_path / 'results_dB' / 'results_dB_test.txt').read_text().splitlines()
+    assert lines[0] == 'SDR, ISR, SIR, SAR' and lines == out.splitlines()[-2:]
+    sdr = np.array([7.938803488995703, 8.05412661083999, 8.097755441632371])
+    assert float(lines[1].split(',')[0]) == pytest.approx(10 * np.log10((10 ** (sdr / 10)).mean()), abs=1e-4)
+    assert 'songs: 1, windows: 3, not finite: SDR 0' in out
+    process = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path / 'nothing')
+    passed(process, 1)
+    assert 'holds no .mat file' in process.stderr
+    shutil.copy(golden('8_evaluation/bach10_results.mat'), str(tmp_path / 'results_test'))
+    process = script('evaluation/handle_voice_eval_results.py')
+    passed(process, 1)
+    assert 'bach10_results.mat has no scores of vocals' in process.stderr
+
+
+def test_a_record_of_another_version_is_refused(small):
+    from errors import InputError
+    passed(small())
+    with open(small.results + '.json') as source:
+        record = json.load(source)
+    with open(small.results + '.json', 'w') as out:
+        json.dump(dict(record, version=99), out)
+    with pytest.raises(InputError, match="version 99, expected 'deepconvsep.evaluation' version 1"):
+        records.read(small.results + '.json')
+    passed(small())
+    assert records.read(small.results + '.json')['version'] == 1

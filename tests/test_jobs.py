@@ -1,0 +1,146 @@
+"""Items on this process, on local processes and on a Dask cluster; workers that are killed in the middle."""
+import functools
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import jobs
+from errors import InputError
+
+
+def square(number):
+    return number * number
+
+
+def odd_only(number):
+    if number % 2 == 0:
+        raise InputError('%d is even\nexpected an odd number' % number)
+    return number
+
+
+def broken(number):
+    raise ZeroDivisionError('a bug')
+
+
+def die_once(folder, number):
+    """The first process that gets item 3 dies."""
+    mark = os.path.join(folder, 'died')
+    if number == 3 and not os.path.exists(mark):
+        open(mark, 'w').close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number, os.getpid()
+
+
+def die_always(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def threads_of_libraries(_):
+    return os.environ.get('OMP_NUM_THREADS')
+
+
+def wait_for(folder, number):
+    """Leave a mark with the process id, then take long enough to be killed meanwhile."""
+    with open(os.path.join(folder, '%d-%d' % (number, os.getpid())), 'w'):
+        pass
+    time.sleep(0.4)
+    return number * number
+
+
+@pytest.mark.parametrize('nprocs', [1, 3])
+def test_results_come_in_the_order_of_the_items(nprocs):
+    outcomes = jobs.run(square, range(7), nprocs=nprocs, quiet=True)
+    assert [outcome.item for outcome in outcomes] == list(range(7))
+    assert [outcome.result for outcome in outcomes] == [0, 1, 4, 9, 16, 25, 36]
+
+
+@pytest.mark.parametrize('nprocs', [1, 2])
+def test_a_failing_item_leaves_the_others(nprocs, caplog):
+    outcomes = jobs.run(odd_only, [1, 2, 3], nprocs=nprocs, quiet=True)
+    assert [outcome.result for outcome in outcomes] == [1, None, 3]
+    assert outcomes[1].error == r'2 is even\nexpected an odd number'
+    assert jobs.summarize(outcomes) == 1
+    assert '1 of 3 failed' in caplog.text
+    assert jobs.summarize(outcomes[:1]) == 0
+
+
+@pytest.mark.parametrize('nprocs', [1, 2])
+def test_a_bug_is_not_taken_for_a_bad_input(nprocs):
+    with pytest.raises(ZeroDivisionError, match='a bug'):
+        jobs.run(broken, [1, 2, 3], nprocs=nprocs, quiet=True)
+
+
+def test_the_item_of_a_killed_process_is_done_again(tmp_path):
+    outcomes = jobs.run(functools.partial(die_once, str(tmp_path)), range(6), nprocs=2, quiet=True)
+    assert [outcome.result[0] for outcome in outcomes] == list(range(6))
+    assert (tmp_path / 'died').exists()
+
+
+def test_an_item_that_kills_every_process_fails_and_the_others_do_not():
+    outcomes = jobs.run(die_always, range(6), nprocs=2, quiet=True)
+    assert [outcome.result for outcome in outcomes] == [0, 1, 2, None, 4, 5]
+    assert outcomes[3].error.startswith('3: every worker that took it died')
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    outcomes = jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)
+    assert {outcome.result for outcome in outcomes} == {str(max(1, os.cpu_count() // 2))}
+    assert 'OMP_NUM_THREADS' not in os.environ
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == '7'
+
+
+def test_progress_is_kept_from_standard_output(capfd):
+    jobs.run(square, [1, 2], quiet=True)
+    assert capfd.readouterr().out == ''
+
+
+def test_a_scheduler_that_does_not_answer():
+    with pytest.raises(InputError, match=r'no Dask scheduler answers at 127\.0\.0\.1:9 .*expected an address'):
+        jobs.run(square, [1], scheduler='127.0.0.1:9', quiet=True)
+
+
+@pytest.fixture(scope='module')
+def cluster():
+    """A Dask cluster of three processes on loopback."""
+    distributed = pytest.importorskip('distributed')
+    with distributed.LocalCluster(n_workers=3, threads_per_worker=1, host='127.0.0.1', dashboard_address=None,
+                                  silence_logs=50) as local:
+        yield local
+
+
+def test_a_cluster_does_the_items(cluster):
+    outcomes = jobs.run(odd_only, [1, 2, 3], scheduler=cluster.scheduler_address, quiet=True)
+    assert [outcome.result for outcome in outcomes] == [1, None, 3]
+    assert '2 is even' in outcomes[1].error
+
+
+def test_a_cluster_loses_nothing_when_a_worker_is_killed(cluster, tmp_path):
+    killed = []
+
+    def kill_one():
+        while len(os.listdir(str(tmp_path))) < 4:
+            time.sleep(0.02)
+        killed.append(int(sorted(os.listdir(str(tmp_path)))[-1].split('-')[1]))
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    outcomes = jobs.run(functools.partial(wait_for, str(tmp_path)), range(12), scheduler=cluster.scheduler_address,
+                        quiet=True)
+    killer.join()
+    assert [outcome.result for outcome in outcomes] == [number * number for number in range(12)]
+    starts = [name.split('-')[0] for name in os.listdir(str(tmp_path))]
+    assert killed and len(starts) > 12, 'no item was begun twice: nothing was killed in the middle'
+
+
+def test_an_item_that_kills_workers_of_a_cluster_fails(cluster):
+    outcomes = jobs.run(die_always, [2, 3, 4], scheduler=cluster.scheduler_address, quiet=True)
+    assert [outcome.result for outcome in outcomes] == [2, None, 4]
+    assert '3: every worker that took it died' in outcomes[1].error
