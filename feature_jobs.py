@@ -277,12 +277,21 @@ def read_downmixed(paths, length, size, settings):
     """
     with contextlib.ExitStack() as opened:
         readers = [opened.enter_context(audio.Reader(path)) for path in paths]
-        streams = [reader.blocks(size) for reader in readers]
-        for start in range(0, length, size):
-            signals = np.zeros((len(paths), min(size, length - start)))
-            for row, reader, stream in zip(signals, readers, streams):
-                samples = audio.downmix(next(stream, np.zeros((0, 1))), settings.downmix)[:len(row)]
-                row[:len(samples)] = samples
-                if reader.cut_off:
-                    raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
-            yield signals.T
+        rows = [_mixed_down(reader, length, size, settings) for reader in readers]
+        for signals in zip(*rows):
+            yield np.array(signals).T
+
+
+def _mixed_down(reader, length, size, settings):
+    """Yield the blocks of one file, one channel each."""
+    # a second at a time stays in the cache, and blocks are whole seconds
+    pieces = reader.blocks(settings.sample_rate)
+    for start in range(0, length, size):
+        block = np.zeros(min(size, length - start))
+        for second in range(0, len(block), settings.sample_rate):
+            part = block[second:second + settings.sample_rate]
+            samples = audio.downmix(next(pieces, np.zeros((0, 1))), settings.downmix)[:len(part)]
+            part[:len(samples)] = samples
+        if reader.cut_off:
+            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
+        yield block

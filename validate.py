@@ -1,6 +1,7 @@
 """The check of a dataset: what is missing and what is damaged, by name, before any work."""
 import collections
 import os
+import sys
 from dataclasses import dataclass
 from typing import Tuple
 
@@ -117,20 +118,23 @@ def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False):
         The exit code: 0 when nothing is missing and nothing is damaged, else 1.
     """
     found = collections.Counter(song.subset for song in songs)
-    missing = [path for song in songs for path in missing_files(song)]
+    absent, missing = 0, [path for song in songs for path in missing_files(song)]
     for subset, number in expected.items():
         print('%s %s: %d of %d songs' % (dataset, subset, found[subset], number))
+    for path in missing:
+        print('missing: %s' % climate.one_line(path))
+    for subset, number in expected.items():
         if found[subset] < number:
-            missing.append('%d of the %d songs of %s' % (number - found[subset], number, subset))
-    for what in missing:
-        print('missing: %s' % climate.one_line(what), flush=True)
+            absent += number - found[subset]
+            print('missing: %d of the %d songs of %s' % (number - found[subset], number, subset))
+    sys.stdout.flush()  # before the progress begins
     outcomes = jobs.run(_problems, songs, nprocs, scheduler, unit='song', quiet=quiet)
     damaged = [problem for outcome in outcomes for problem in (outcome.result or []) + [outcome.error or '']
                if problem]
     for what in damaged:
         print('damaged: %s' % what)
-    print('%d missing, %d damaged' % (len(missing), len(damaged)))
-    return 1 if missing or damaged else 0
+    print('%d songs and %d files missing, %d damaged' % (absent, len(missing), len(damaged)))
+    return 1 if absent or missing or damaged else 0
 
 
 def _problems(song):
