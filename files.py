@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 
 from errors import InputError
@@ -48,6 +49,15 @@ def atomic_path(path):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def remove_leftovers(folder, names):
+    """Remove the temporary files that killed runs left in `folder` of the files `names`; none may be running."""
+    names = {name[:80] for name in names}
+    for entry in os.listdir(folder):
+        match = re.fullmatch(r'\.(.+)\.\w{8}\.tmp', entry, re.DOTALL)
+        if match and match.group(1) in names:
+            os.unlink(os.path.join(folder, entry))
 
 
 def _umask():

@@ -49,16 +49,30 @@ def stft_frames(padded, window, hop, nfft, count):
     -------
     ndarray of complex128, shape (..., count, nfft // 2 + 1)
     """
-    padded = np.ascontiguousarray(padded)
-    spectrum = np.empty(padded.shape[:-1] + (count, nfft // 2 + 1), complex)
-    if count == 0:
-        return spectrum
-    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window), axis=-1)[..., ::hop, :]
-    block = max(1, BLOCK_SAMPLES // len(window))
-    for start in range(0, count, block):
-        stop = min(start + block, count)
-        spectrum[..., start:stop, :] = scipy.fft.rfft(frames[..., start:stop, :] * window, nfft)
+    spectrum = np.empty(np.shape(padded)[:-1] + (count, nfft // 2 + 1), complex)
+    for part, block in _frame_blocks(padded, window, hop, nfft, count):
+        spectrum[..., part, :] = block
     return spectrum
+
+
+def _frame_blocks(padded, window, hop, nfft, count):
+    """Yield the spectra of :func:`stft_frames` some frames at a time: (slice of the frames, their spectra)."""
+    if count == 0:
+        return
+    frames = np.lib.stride_tricks.sliding_window_view(np.ascontiguousarray(padded), len(window), axis=-1)[..., ::hop, :]
+    step = max(1, BLOCK_SAMPLES // len(window))
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        yield part, scipy.fft.rfft(frames[..., part, :] * window, nfft)
+
+
+def _pad(data, width, hop):
+    """Centre the frames of a signal: zeros in front and behind; returns (padded, number of frames)."""
+    data = np.asarray(data, dtype=float)
+    count = frame_count(len(data), hop)
+    padded = np.zeros((count - 1) * hop + width + width // 2)
+    padded[width // 2:width // 2 + len(data)] = data
+    return padded[:(count - 1) * hop + width], count
 
 
 def overlap_add(frames, hop):
@@ -107,12 +121,8 @@ def stft_norm(data, window=sinebell(2048), hopsize=256.0, nfft=2048.0, fs=44100.
     --------
     istft_norm : the inverse.
     """
-    data = np.asarray(data, dtype=float)
-    hop, width = int(hopsize), len(window)
-    count = frame_count(len(data), hop)
-    padded = np.zeros((count - 1) * hop + width + width // 2)
-    padded[width // 2:width // 2 + len(data)] = data
-    return stft_frames(padded[:(count - 1) * hop + width], np.asarray(window, dtype=float), hop, int(nfft), count)
+    padded, count = _pad(data, len(window), int(hopsize))
+    return stft_frames(padded, np.asarray(window, dtype=float), int(hopsize), int(nfft), count)
 
 
 def istft_norm(X, window=sinebell(2048), analysisWindow=None, hopsize=256.0, nfft=2048.0):
@@ -306,9 +316,14 @@ class transformFFT(Transforms):
         ph : ndarray of float64, same shape
             In radians, in (-pi, pi]. Only with `phase`.
         """
-        spectrum = stft_norm(audio, self.window, self.hopSize, self.frameSize)
-        mag = np.abs(spectrum) / np.sqrt(self.frameSize)
-        return (mag, np.angle(spectrum)) if phase else mag
+        padded, count = _pad(audio, len(self.window), self.hopSize)
+        mag = np.empty((count, self.frameSize // 2 + 1))
+        ph = np.empty_like(mag) if phase else None
+        for part, spectrum in _frame_blocks(padded, self.window, self.hopSize, self.frameSize, count):
+            np.divide(np.abs(spectrum), np.sqrt(self.frameSize), out=mag[part])
+            if phase:
+                ph[part] = np.angle(spectrum)
+        return (mag, ph) if phase else mag
 
     def compute_inverse(self, mag, phase, sampleRate=44100):
         """The signal of magnitudes and phases as :meth:`compute_file` returns them.

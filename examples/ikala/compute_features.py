@@ -1,0 +1,25 @@
+"""Compute the features of iKala: for each clip the mixture, the voice and the accompaniment.
+
+    python compute_features.py --db iKala
+
+Writes <feature_path>/<clip>__m_.data and .shape. Clips that are finished are passed over.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import feature_jobs  # noqa: E402
+from examples.ikala import layout, recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Compute features by the flags `argv`; return the exit code."""
+    args = feature_jobs.parse(feature_jobs.parser('compute_features.py', __doc__.split('\n')[0]), argv)
+    return feature_jobs.main(args, feature_jobs.Dataset(
+        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.COUNT}, layout.read))
+
+
+if __name__ == '__main__':
+    climate.run(main)

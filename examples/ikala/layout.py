@@ -1,0 +1,51 @@
+"""Where iKala keeps its clips, and what their channels hold: ``<db>/Wavfile/<clip>.wav``, stereo."""
+import os
+
+import numpy as np
+
+import audio
+from errors import InputError
+from examples.ikala import recipe
+from validate import Song
+
+FOLDER = 'Wavfile'
+
+#: Clips of the public part of the dataset.
+COUNT = 252
+
+
+def clips(db):
+    """All clips, sorted.
+
+    Returns
+    -------
+    list of validate.Song
+    """
+    folder = os.path.join(db, FOLDER)
+    if not os.path.isdir(folder):
+        raise InputError('%s has no folder %s, expected %s/<clip>.wav: is it that of iKala?' % (db, FOLDER, FOLDER))
+    return [Song(os.path.splitext(name)[0], FOLDER, (os.path.join(folder, name),), (2,), recipe.SETTINGS.sample_rate)
+            for name in sorted(os.listdir(folder)) if name.lower().endswith('.wav') and not name.startswith('.')]
+
+
+def separate_channels(samples):
+    """Mixture, voice and accompaniment of a clip.
+
+    Parameters
+    ----------
+    samples : ndarray of float64, shape (samples, 2)
+
+    Returns
+    -------
+    ndarray of float64, shape (samples, 3)
+        The mixture is the plain sum of the other two.
+    """
+    mixture = audio.downmix(samples, recipe.SETTINGS.downmix)
+    return np.stack([mixture, samples[:, recipe.VOICE_CHANNEL], samples[:, recipe.ACCOMPANIMENT_CHANNEL]], axis=1)
+
+
+def read(paths, length, size, settings):
+    """Read a clip in blocks; see :class:`feature_jobs.Dataset`."""
+    with audio.Reader(paths[0]) as reader:
+        for block in reader.blocks(size):
+            yield separate_channels(block)

@@ -1,0 +1,318 @@
+"""Features of DSD100 and MUSDB18-HQ through the script, against recorded files and a plain restatement."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import scipy.signal.windows
+
+import feature_jobs
+import features
+import sound_tree
+from conftest import ROOT, assert_sampled
+from errors import InputError
+from examples.dsd100 import compute_features, layout, recipe
+from validate import Song
+
+SCRIPT = 'examples/dsd100/compute_features.py'
+SECONDS_30 = 30 * 44100
+
+
+def plain_features(signals):
+    """The features of mono signals of the same length, frame by frame."""
+    window = scipy.signal.windows.blackmanharris(1024)
+    tensor = []
+    for signal_ in signals:
+        frames = -(-len(signal_) // 512) + 2
+        padded = np.concatenate([np.zeros(512), signal_, np.zeros(2048)])
+        tensor.append([np.abs(np.fft.rfft(window * padded[512 * n:512 * n + 1024])) / 32 for n in range(frames)])
+    return np.array(tensor)
+
+
+def mono(signals):
+    return [samples.mean(axis=1) for samples in signals]
+
+
+def names(folder):
+    """Names of the feature files of a folder, without tag and extension."""
+    return sorted(name[:-len('__m_.data')] for name in os.listdir(str(folder)) if name.endswith('__m_.data'))
+
+
+def contents(folder):
+    """Every file below a folder, hidden ones too: {path: bytes}."""
+    found = {}
+    for place, _, entries in os.walk(str(folder)):
+        for name in entries:
+            with open(os.path.join(place, name), 'rb') as source:
+                found[os.path.relpath(os.path.join(place, name), str(folder))] = source.read()
+    return found
+
+
+# --- values -------------------------------------------------------------------------------------------
+
+def test_recorded(script, golden, golden_json, tmp_path):
+    index = golden_json('6_features/dsd100.json')
+    sound_tree.write_recorded(index['input_files'], tmp_path)
+    done = script(SCRIPT, '--db', tmp_path, '--feature_path', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert 'DSD100 Dev: 1 of 50 songs' in done.stderr and done.stdout == ''
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == sorted(
+        [row['file'] for row in index['outputs']] + ['features.json'])
+    with np.load(golden('6_features/dsd100.npz')) as recorded:
+        for row in index['outputs']:
+            path = tmp_path / 'out' / row['file']
+            if 'text' in row:
+                assert path.read_text() == row['text']
+                continue
+            assert path.stat().st_size == row['bytes']
+            found = features.load_tensor(str(path))
+            assert_sampled(recorded, row['key'], found, atol=1e-10)
+            np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[row['key'] + '.row_sums'], rtol=1e-9)
+    again = script('-m', 'examples.dsd100.compute_features', '--db', tmp_path, '--feature_path', tmp_path / 'out')
+    assert again.returncode == 0 and '0 songs computed, 1 finished before, 0 failed' in again.stderr
+
+
+@pytest.mark.parametrize('musdb', [False, True])
+@pytest.mark.parametrize('channels', [1, 2])
+def test_short_songs_mono_and_stereo_in_both_layouts(script, tmp_path, musdb, channels):
+    # the original crashed on songs below 30 s and on mono files
+    dev = sound_tree.write_song(tmp_path, 'A - 100% Short', 30000, 'Dev', musdb, channels)
+    test = sound_tree.write_song(tmp_path, 'A - 100% Short', 1, 'Test', musdb, channels, seed=50)
+    done = script(SCRIPT, '--db', tmp_path, '--subset', 'both', '--nprocs', 1)
+    assert done.returncode == 0, done.stderr
+    assert ('MUSDB18-HQ' if musdb else 'DSD100') in done.stderr
+    folder = tmp_path / 'transforms' / 't1'
+    for place, signals in ((folder, dev), (folder / 'Test', test)):
+        assert names(place) == ['A - 100% Short_0']
+        found = features.load_tensor(str(place / 'A - 100% Short_0.data'), '__m_')
+        np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=0, atol=1e-12)
+    assert found.shape == (5, 3, 513) and found.any(axis=(1, 2)).all()
+
+
+def test_subset_alone(script, tmp_path):
+    sound_tree.write_song(tmp_path, 'dev', 2000, 'Dev')
+    sound_tree.write_song(tmp_path, 'test', 2000, 'Test')
+    (tmp_path / 'Mixtures' / 'Dev' / '.hidden').mkdir()
+    (tmp_path / 'Mixtures' / 'Dev' / 'notes.txt').write_text('not a song')
+    assert script(SCRIPT, '--db', tmp_path, '--feature_path', tmp_path / 'a').returncode == 0
+    assert script(SCRIPT, '--db', tmp_path, '--feature_path', tmp_path / 'b', '--subset', 'Test').returncode == 0
+    assert names(tmp_path / 'a') == ['dev_0'] and not (tmp_path / 'a' / 'Test').exists()
+    assert names(tmp_path / 'b') == [] and names(tmp_path / 'b' / 'Test') == ['test_0']
+
+
+def test_a_song_of_exactly_30_s_has_one_block(script, tmp_path):
+    # the original added one of two frames of zeros, which is removed when it is there
+    signals = sound_tree.write_song(tmp_path, 'song', SECONDS_30, channels=1)
+    out = tmp_path / 'out'
+    for folder, name in (('out', 'song_1'), ('out', 'song_1_0'), ('out', 'other song_1')):
+        os.makedirs(str(tmp_path / folder), exist_ok=True)
+        features.save_tensor(str(out / (name + '.data')), np.zeros((5, 2, 513)), '__m_')
+    done = script(SCRIPT, '--db', tmp_path, '--feature_path', out)
+    assert done.returncode == 0, done.stderr
+    assert names(out) == ['other song_1', 'song_0', 'song_1_0'] and not (out / 'song_1__m_.shape').exists()
+    found = features.load_tensor(str(out / 'song_0.data'), '__m_')
+    assert found.shape == (5, 2586, 513)
+    np.testing.assert_allclose(found[2], plain_features([signals[2][:, 0]])[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize('length, frames', [(1, [3]), (SECONDS_30 - 1, [2586]), (SECONDS_30, [2586]),
+                                            (SECONDS_30 + 1, [2586, 3]), (2 * SECONDS_30, [2586, 2586])])
+def test_blocks(length, frames):
+    dataset = feature_jobs.Dataset('x', recipe.SETTINGS, (), {}, None, 30)
+    plan = feature_jobs.plan_song(dataset, Song('s', 'Dev', (), (), 44100), length, 'out')
+    assert plan.shapes == tuple((5, count, 513) for count in frames)
+    assert plan.paths == tuple(os.path.join('out', 's_%d.data' % k) for k in range(len(frames)))
+
+
+def test_blocks_are_cut_at_30_s(tmp_path, monkeypatch):
+    monkeypatch.setattr(compute_features, 'BLOCK_SECONDS', 1)
+    signals = mono(sound_tree.write_song(tmp_path, 'song', 100000))
+    assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
+    for k in range(3):
+        found = features.load_tensor(str(tmp_path / 'transforms' / 't1' / ('song_%d.data' % k)), '__m_')
+        expected = plain_features([signal_[44100 * k:44100 * (k + 1)] for signal_ in signals])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_sources_a_little_off_follow_the_mixture(tmp_path):
+    signals = sound_tree.write_song(tmp_path, 'song', 20000)
+    paths = sound_tree.dsd100_paths(tmp_path, 'song')
+    sound_tree.write(paths[1], signals[1][:-3])
+    sound_tree.write(paths[2], np.concatenate([signals[2], np.ones((2, 2))]))
+    assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
+    found = features.load_tensor(str(tmp_path / 'transforms' / 't1' / 'song_0.data'), '__m_')
+    signals[1][-3:] = 0
+    np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=0, atol=1e-12)
+
+
+# --- what is finished ---------------------------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def tree(tmp_path_factory):
+    """Five songs of 31 s, and their features by one process."""
+    db = tmp_path_factory.mktemp('dsd100')
+    sound_tree.write_song(db, 'song 0', 31 * 44100, channels=1)
+    for number in range(1, 5):
+        sound_tree.link_song(db, 'song 0', 'song %d' % number)
+    subprocess.run([sys.executable, os.path.join(ROOT, SCRIPT), '--db', str(db), '--feature_path', str(db / 'one'),
+                    '--nprocs', '1', '--float32', '--quiet'], check=True)
+    return db
+
+
+def test_two_processes_give_the_same_bytes(script, tree, tmp_path):
+    done = script(SCRIPT, '--db', tree, '--feature_path', tmp_path, '--nprocs', 2, '--float32', '--quiet')
+    assert done.returncode == 0 and done.stderr == ''
+    assert contents(tmp_path) == contents(tree / 'one')
+    assert len(names(tmp_path)) == 10
+
+
+def test_killed_and_run_again(tree, tmp_path):
+    command = [sys.executable, os.path.join(ROOT, SCRIPT), '--db', str(tree), '--feature_path', str(tmp_path),
+               '--nprocs', '1', '--float32']
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not (tmp_path / 'song 1_0__m_.data').exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 1 <= len(names(tmp_path)) < 10
+    # what a kill in the middle of writing leaves
+    (tmp_path / '.song 4_0__m_.data.a1b2_c3d.tmp').write_bytes(b'half')
+    again = subprocess.run(command, stderr=subprocess.PIPE, universal_newlines=True)
+    assert again.returncode == 0, again.stderr
+    assert '4 songs computed, 1 finished before, 0 failed' in again.stderr
+    assert contents(tmp_path) == contents(tree / 'one')
+
+
+def test_half_written_songs_are_computed_again(script, tree, tmp_path):
+    out = tmp_path / 'out'
+    shutil.copytree(str(tree / 'one'), str(out))
+    (out / 'song 0_1__m_.shape').unlink()
+    (out / 'song 1_0__m_.data').write_bytes((out / 'song 1_0__m_.data').read_bytes()[:-4])
+    (out / 'song 2_1__m_.data').unlink()
+    features.save_tensor(str(out / 'song 3_2.data'), np.ones((5, 2, 513)), '__m_', np.float32)
+    kept = (out / 'song 4_0__m_.data').stat().st_mtime_ns
+    done = script(SCRIPT, '--db', tree, '--feature_path', out, '--float32')
+    assert done.returncode == 0 and '4 songs computed, 1 finished before, 0 failed' in done.stderr
+    assert contents(out) == contents(tree / 'one')
+    assert (out / 'song 4_0__m_.data').stat().st_mtime_ns == kept
+
+
+def test_other_settings_are_noticed(script, tmp_path):
+    signals = sound_tree.write_song(tmp_path, 'song', 5000)
+    out = tmp_path / 'transforms' / 't1'
+    assert script(SCRIPT, '--db', tmp_path).returncode == 0
+    before = contents(out)
+    done = script(SCRIPT, '--db', tmp_path, '--float32')
+    assert done.returncode == 1 and contents(out) == before
+    assert 'holds features with dtype float64, now wanted: dtype float32: choose another --feature_path, or ' \
+        '--overwrite' in done.stderr
+    done = script(SCRIPT, '--db', tmp_path, '--float32', '--overwrite')
+    assert done.returncode == 0, done.stderr
+    found = features.load_tensor(str(out / 'song_0.data'), '__m_')
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.float32(np.frombuffer(before['song_0__m_.data']).reshape(found.shape)))
+    np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=1e-6, atol=1e-9)
+    # an --overwrite that was interrupted: the folder says float32, the song is float64 still
+    features.save_tensor(str(out / 'song_0.data'), found, '__m_', np.float64)
+    assert '1 songs computed' in script(SCRIPT, '--db', tmp_path, '--float32').stderr
+    assert features.load_tensor(str(out / 'song_0.data'), '__m_').dtype == np.float32
+    assert json.loads((out / 'features.json').read_text()) == {
+        'dataset': 'DSD100', 'sources': ['vocals', 'bass', 'drums', 'other'], 'dtype': 'float32', 'downmix': 'mean',
+        'window': 'blackmanharris', 'frame_size': 1024, 'hop_size': 512, 'sample_rate': 44100, 'block_seconds': 30}
+
+
+# --- what is wrong ------------------------------------------------------------------------------------
+
+def test_a_failing_song_is_named_and_the_others_are_computed(script, tmp_path):
+    for song in ('a', 'b', 'c', 'd'):
+        sound_tree.write_song(tmp_path, song, 3000)
+    sound_tree.write(sound_tree.dsd100_paths(tmp_path, 'a')[3], np.zeros((3265, 2)), 48000)
+    os.unlink(sound_tree.dsd100_paths(tmp_path, 'b')[2])
+    cut = sound_tree.dsd100_paths(tmp_path, 'c')[4]
+    with open(cut, 'r+b') as out:
+        out.truncate(6000)
+    done = script(SCRIPT, '--db', tmp_path, '--nprocs', 2)
+    assert done.returncode == 1
+    assert 'Dev/a: %s has 48000 Hz, expected 44100 Hz: resample it' % sound_tree.dsd100_paths(
+        tmp_path, 'a')[3] in done.stderr
+    assert 'Dev/b: %s is missing' % sound_tree.dsd100_paths(tmp_path, 'b')[2] in done.stderr
+    assert 'Dev/c: %s is shorter than its header says, it was cut off: copy it again' % cut in done.stderr
+    assert '1 songs computed, 0 finished before, 3 failed' in done.stderr and 'Traceback' not in done.stderr
+    assert names(tmp_path / 'transforms' / 't1') == ['d_0']
+
+
+def test_a_song_that_fails_while_it_is_read(script, tmp_path):
+    for song in ('a', 'b'):
+        sound_tree.write_song(tmp_path, song, 3000)
+    bad = sound_tree.dsd100_paths(tmp_path, 'a')[1]
+    sound_tree.write(bad, np.full((3000, 2), np.nan), subtype='FLOAT')
+    done = script(SCRIPT, '--db', tmp_path, '--quiet')
+    assert done.returncode == 1
+    assert 'Dev/a: %s holds NaN or infinity at 0.000 s' % bad in done.stderr and '1 of 2 failed' in done.stderr
+    assert names(tmp_path / 'transforms' / 't1') == ['b_0']
+
+
+def test_wrong_usage(script, tmp_path):
+    done = script(SCRIPT)
+    assert done.returncode == 2 and '--db' in done.stderr
+    done = script(SCRIPT, '--db', tmp_path / 'nowhere')
+    assert done.returncode == 1 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
+    (tmp_path / 'train').mkdir()
+    done = script(SCRIPT, '--db', tmp_path)
+    assert done.returncode == 1 and 'holds no songs of the subset Dev of MUSDB18-HQ' in done.stderr
+
+
+def test_help_does_not_import_theano():
+    code = ("import sys; sys.path.insert(0, %r); from examples.dsd100 import compute_features\n"
+            "try: compute_features.main(['--help'])\nfinally: print('theano' in sys.modules)" % ROOT)
+    done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0 and '--subset' in done.stdout and done.stdout.endswith('False\n')
+
+
+def test_layouts_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match='has the folders of no dataset, expected either Mixtures and Sources'):
+        layout.dataset_name(str(tmp_path))
+    (tmp_path / 'test').mkdir()
+    assert layout.dataset_name(str(tmp_path)) == 'MUSDB18-HQ'
+    (tmp_path / 'Sources').mkdir()
+    with pytest.raises(InputError, match='has the folders of DSD100 and MUSDB18-HQ, expected either'):
+        layout.dataset_name(str(tmp_path))
+
+
+def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
+    sound_tree.write_song(tmp_path, 'song', 50000)
+    usage = shutil.disk_usage(str(tmp_path))._replace(free=5 * 100 * 513 * 8 - 1)
+    monkeypatch.setattr(feature_jobs.shutil, 'disk_usage', lambda path: usage)
+    with pytest.raises(InputError, match=r'has room for 0.0 GB, the features need 0.0 GB: choose --float32'):
+        compute_features.main(['--db', str(tmp_path)])
+    assert compute_features.main(['--db', str(tmp_path), '--float32', '--overwrite', '--quiet']) == 0
+
+
+def test_files_in_a_file(script, tmp_path):
+    sound_tree.write_song(tmp_path, 'song', 50)
+    (tmp_path / 'out').write_text('')
+    done = script(SCRIPT, '--db', tmp_path, '--feature_path', tmp_path / 'out')
+    assert done.returncode == 1 and 'out is a file, expected a folder' in done.stderr
+
+
+def test_memory_does_not_grow_with_the_song(tmp_path):
+    peaks = []
+    for seconds in (30, 150):
+        db = tmp_path / str(seconds)
+        mixture, *others = sound_tree.dsd100_paths(db, 'song')
+        sound_tree.write(mixture, np.zeros(seconds * 44100))
+        for path in others:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.link(mixture, path)
+        process = subprocess.Popen([sys.executable, os.path.join(ROOT, SCRIPT), '--db', str(db), '--nprocs', '1',
+                                    '--float32', '--quiet'])
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peaks.append(usage.ru_maxrss / 1024)
+    # whole songs would need 211 MB more for the five signals alone
+    assert peaks[1] - peaks[0] < 60, peaks

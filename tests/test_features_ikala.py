@@ -1,0 +1,106 @@
+"""Features of iKala through the script, against recorded files and signals whose channels are known."""
+import os
+
+import numpy as np
+import pytest
+
+import features
+import sound_tree
+from conftest import assert_sampled
+from errors import InputError
+from examples.ikala import compute_features, layout
+
+SCRIPT = 'examples/ikala/compute_features.py'
+
+
+def test_recorded(script, golden, golden_json, tmp_path):
+    index = golden_json('6_features/ikala.json')
+    sound_tree.write_recorded(index['input_files'], tmp_path)
+    done = script(SCRIPT, '--db', tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / 'transforms' / 't1'
+    assert sorted(os.listdir(str(folder))) == sorted([row['file'] for row in index['outputs']] + ['features.json'])
+    with np.load(golden('6_features/ikala.npz')) as recorded:
+        for row in index['outputs']:
+            if 'text' in row:
+                assert (folder / row['file']).read_text() == row['text']
+                continue
+            found = features.load_tensor(str(folder / row['file']))
+            assert found.dtype == np.float64
+            assert_sampled(recorded, row['key'], found, atol=1e-10)
+            np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[row['key'] + '.row_sums'], rtol=1e-9)
+    again = script('-m', 'examples.ikala.compute_features', '--db', tmp_path)
+    assert again.returncode == 0 and '0 songs computed, 2 finished before, 0 failed' in again.stderr
+
+
+def test_two_processes_and_float32(script, tmp_path):
+    clips = [sound_tree.noise(seed, 20000) for seed in range(3)]
+    for number, clip in enumerate(clips):
+        sound_tree.write(tmp_path / 'Wavfile' / ('clip_%d.wav' % number), clip)
+    for nprocs in (1, 2):
+        done = script(SCRIPT, '--db', tmp_path, '--feature_path', tmp_path / str(nprocs), '--nprocs', nprocs,
+                      '--float32', '--quiet')
+        assert done.returncode == 0 and done.stderr == ''
+    listed = sorted(os.listdir(str(tmp_path / '1')))
+    assert len(listed) == 7 and listed == sorted(os.listdir(str(tmp_path / '2')))
+    for name in listed:
+        assert (tmp_path / '1' / name).read_bytes() == (tmp_path / '2' / name).read_bytes()
+    assert features.load_tensor(str(tmp_path / '1' / 'clip_2.data'), '__m_').dtype == np.float32
+
+
+def test_rows_are_mixture_voice_accompaniment(tmp_path):
+    silence, sound = np.zeros(5000), sound_tree.noise(0, 5000)[:, 0]
+    sound_tree.write(tmp_path / 'Wavfile' / 'accompaniment only.wav', np.stack([sound, silence], axis=1))
+    sound_tree.write(tmp_path / 'Wavfile' / 'both alike.WAV', np.stack([sound, sound], axis=1))
+    (tmp_path / 'Wavfile' / '._both alike.wav').write_bytes(b'left by another system')
+    assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
+    mixture, voice, music = features.load_tensor(str(tmp_path / 'transforms/t1/accompaniment only.data'), '__m_')
+    assert not voice.any() and mixture.any()
+    np.testing.assert_array_equal(mixture, music)
+    mixture, voice, music = features.load_tensor(str(tmp_path / 'transforms/t1/both alike.data'), '__m_')
+    np.testing.assert_array_equal(mixture, 2 * voice)
+    np.testing.assert_array_equal(music, voice)
+
+
+def test_interrupted(tmp_path):
+    for name in 'abc':
+        sound_tree.write(tmp_path / 'Wavfile' / (name + '.wav'), sound_tree.noise(ord(name), 9000))
+    flags = ['--db', str(tmp_path), '--nprocs', '1', '--quiet']
+    assert compute_features.main(flags) == 0
+    folder = tmp_path / 'transforms' / 't1'
+    before = {name: (folder / name).read_bytes() for name in os.listdir(str(folder))}
+    (folder / 'a__m_.shape').unlink()
+    (folder / 'b__m_.data').write_bytes(b'')
+    kept = (folder / 'c__m_.data').stat().st_mtime_ns
+    assert compute_features.main(flags) == 0
+    assert {name: (folder / name).read_bytes() for name in os.listdir(str(folder))} == before
+    assert (folder / 'c__m_.data').stat().st_mtime_ns == kept
+
+
+def test_what_is_wrong_is_named(script, golden_json, tmp_path):
+    done = script(SCRIPT)
+    assert golden_json('6_features/ikala_no_db.json')['run']['exit_code'] != 0
+    assert done.returncode == 2 and 'arguments are required: --db' in done.stderr
+    done = script(SCRIPT, '--db', tmp_path)
+    assert done.returncode == 1 and 'has no folder Wavfile, expected Wavfile/<clip>.wav' in done.stderr
+    (tmp_path / 'Wavfile').mkdir()
+    done = script(SCRIPT, '--db', tmp_path)
+    assert done.returncode == 1 and 'holds no songs of the subset Wavfile of iKala' in done.stderr
+    sound_tree.write(tmp_path / 'Wavfile' / 'good.wav', sound_tree.noise(0, 900))
+    sound_tree.write(tmp_path / 'Wavfile' / 'mono.wav', sound_tree.noise(0, 900, 1))
+    sound_tree.write(tmp_path / 'Wavfile' / 'slow.wav', sound_tree.noise(0, 900), 22050)
+    done = script(SCRIPT, '--db', tmp_path)
+    assert done.returncode == 1 and '1 songs computed, 0 finished before, 2 failed' in done.stderr
+    assert 'mono.wav has 1 channels, expected 2: convert it' in done.stderr
+    assert 'slow.wav has 22050 Hz, expected 44100 Hz: resample it' in done.stderr
+    done = script(SCRIPT, '--db', tmp_path, '--validate')
+    assert done.returncode == 1 and done.stdout.splitlines()[-1] == '249 songs and 0 files missing, 2 damaged'
+
+
+def test_two_clips_for_the_same_features(tmp_path):
+    for name in ('a.wav', 'a.WAV'):
+        sound_tree.write(tmp_path / 'Wavfile' / name, sound_tree.noise(0, 900))
+    if len(layout.clips(str(tmp_path))) < 2:
+        pytest.skip('this file system does not tell a.wav from a.WAV')
+    with pytest.raises(InputError, match='a.WAV and .*a.wav would both be written to .*a.data: rename one'):
+        compute_features.main(['--db', str(tmp_path)])
