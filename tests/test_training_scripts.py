@@ -1,0 +1,145 @@
+"""trainCNN.py of DSD100 and iKala as a user runs them, from sound files to separated test songs."""
+import csv
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+import song
+from conftest import ROOT
+from evaluation import bss_eval
+
+FEATURES = 'examples/dsd100/compute_features.py'
+TRAIN = 'examples/dsd100/trainCNN.py'
+SOURCES = ('vocals', 'bass', 'drums', 'other')
+
+
+def noise(seed, seconds, channels=2):
+    return np.random.RandomState(seed).uniform(-0.2, 0.2, (int(seconds * 44100), channels))
+
+
+def write(path, samples):
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    soundfile.write(str(path), samples, 44100)
+
+
+@pytest.fixture(scope='module')
+def dsd100(tmp_path_factory):
+    """A DSD100 tree of two Dev songs and one Test song, a few seconds each, with float32 features."""
+    db = tmp_path_factory.mktemp('dsd100')
+    for number, (subset, name) in enumerate([('Dev', '001 - A'), ('Dev', '002 - B_2'), ('Test', '003 - C')]):
+        parts = [noise(10 * number + k, 2 + number) for k in range(4)]
+        write(db / 'Mixtures' / subset / name / 'mixture.wav', sum(parts))
+        for source, part in zip(SOURCES, parts):
+            write(db / 'Sources' / subset / name / (source + '.wav'), part)
+    subprocess.run([sys.executable, os.path.join(ROOT, FEATURES), '--db', str(db), '--float32', '--quiet'], check=True)
+    return db
+
+
+def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
+    done = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--nepochs', '2', '--validation', '0.5',
+                  '--scale_factor', '0.2', '--batch_size', '16', '--quiet')
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path / 'models'))) == [
+        'checkpoint_dsd_fft_1024.npz', 'log_dsd_fft_1024.csv', 'loss_dsd_fft_1024.data', 'loss_dsd_fft_1024.png',
+        'model_dsd_fft_1024.json', 'model_dsd_fft_1024.pkl']
+    for place in ('Dev/001 - A', 'Dev/002 - B_2', 'Test/003 - C'):
+        folder = tmp_path / 'output' / 'dsd_fft_1024' / place
+        assert sorted(os.listdir(str(folder))) == sorted(source + '.wav' for source in SOURCES)
+    stems = [soundfile.read(str(folder / (source + '.wav')))[0] for source in SOURCES]
+    mixture, _ = soundfile.read(str(dsd100 / 'Mixtures' / 'Test' / '003 - C' / 'mixture.wav'))
+    assert np.abs(sum(stems) - mixture.mean(axis=1)).max() < 1e-4
+    with open(str(tmp_path / 'models' / 'log_dsd_fft_1024.csv')) as source:
+        rows = list(csv.DictReader(source))
+    assert [row['epoch'] for row in rows] == ['1', '2'] and {'loss', 'vocals', 'validation'} < set(rows[0])
+    with open(str(tmp_path / 'models' / 'loss_dsd_fft_1024.data'), 'rb') as source:
+        assert pickle.load(source) == [float(row['loss']) for row in rows]
+    assert 'held out: 00' in done.stderr and 'epoch 2/2: loss' in done.stderr
+    # the model knows the scale that it was trained with
+    with open(str(tmp_path / 'models' / 'model_dsd_fft_1024.json')) as source:
+        assert '"scale_factor": 0.2' in source.read()
+    again = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--nepochs', '2', '--skip_sep')
+    assert again.returncode == 1 and 'give --resume to continue that run, --overwrite to start anew' in again.stderr
+    only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--quiet')
+    assert only.returncode == 0, only.stderr
+
+
+def test_killed_at_random_and_resumed(dsd100, tmp_path):
+    """SIGKILL at random moments; the resumed run ends with the bytes of one that was left alone."""
+    def command(output):
+        return [sys.executable, os.path.join(ROOT, TRAIN), '--db', str(dsd100), '--output', str(output), '--nepochs',
+                '3', '--skip_sep', '--checkpoint_minutes', '0.0001', '--batch_size', '8', '--independent_other',
+                '--quiet', '--resume']
+    started = time.time()
+    subprocess.run(command(tmp_path / 'straight'), check=True, stderr=subprocess.PIPE)
+    whole = time.time() - started
+    generator, kills = random.Random(3), 0
+    for _ in range(4):
+        process = subprocess.Popen(command(tmp_path / 'killed'), stderr=subprocess.PIPE)
+        try:
+            # once compiled, the run is short: aim at its second half
+            process.communicate(timeout=whole * generator.uniform(0.6, 1.))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+    subprocess.run(command(tmp_path / 'killed'), check=True, stderr=subprocess.PIPE)
+    assert kills
+    models = [tmp_path / name / 'models' / 'model_dsd_fft_1024.pkl' for name in ('straight', 'killed')]
+    assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_ikala_from_features_to_separated_clips(script, tmp_path):
+    db = tmp_path / 'iKala'
+    for number, clip in enumerate(('10161_chorus', '10161_verse')):
+        write(db / 'Wavfile' / (clip + '.wav'), noise(number, 1.5))
+    done = script('examples/ikala/compute_features.py', '--db', db, '--quiet')
+    assert done.returncode == 0, done.stderr
+    # without pooling the weights take 278 MB, so the default is tried
+    done = script('examples/ikala/trainCNN.py', '--db', db, '--nepochs', '1', '--batch_size', '8', '--quiet')
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(db / 'output' / 'fft_1024'))) == [
+        '10161_chorus-music.wav', '10161_chorus-voice.wav', '10161_verse-music.wav', '10161_verse-voice.wav']
+    assert 'iKala network with pooling' in done.stderr
+
+
+@pytest.mark.parametrize('args,code,message', [
+    ([], 2, 'the following arguments are required: --db'),
+    (['--db', 'none'], 1, 'the dataset none is not a folder'),
+    (['--db', '.'], 1, 'transforms'),
+    (['--db', '.', '--scale_factor', '0'], 2, "got '0', expected a number above 0"),
+    (['--db', '.', '--overlap', '30'], 2, '--overlap is 30, expected less than --time_context 30'),
+    (['--db', '.', '--model', '../x'], 2, "--model is '../x', expected a name without folders"),
+    (['--db', '.', '--validation', '1'], 2, 'expected a share from 0'),
+])
+def test_mistakes_are_one_line_before_theano(script, tmp_path, args, code, message):
+    (tmp_path / 'theano.py').write_text('raise SystemExit("theano was imported")')
+    done = script(TRAIN, *args, env={'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == code and message in done.stderr, done.stderr
+    assert 'Traceback' not in done.stderr and 'theano was' not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_training_on_a_song_separates_it(script, tmp_path):
+    """Trained for a few hundred steps on one song, the network separates that song better than the mixture does."""
+    db = tmp_path / 'db'
+    os.makedirs(str(db / 'train' / 'Falcon 69'))
+    parts = song.write(str(db / 'train' / 'Falcon 69'))
+    done = script(FEATURES, '--db', db, '--float32', '--quiet')
+    assert done.returncode == 0, done.stderr
+    done = script(TRAIN, '--db', db, '--nepochs', '60', '--overlap', '28', '--independent_other', '--quiet')
+    assert done.returncode == 0, done.stderr
+    folder = db / 'output' / 'dsd_fft_1024' / 'train' / 'Falcon 69'
+    references = np.array([parts[source].mean(axis=1) for source in SOURCES])
+    estimates = np.array([soundfile.read(str(folder / (source + '.wav')))[0] for source in SOURCES])
+    mixture = np.repeat(references.sum(axis=0, keepdims=True), 4, axis=0)
+    sdr = bss_eval.bss_eval_sources(references, estimates, compute_permutation=False)[0]
+    before = bss_eval.bss_eval_sources(references, mixture, compute_permutation=False)[0]
+    assert (sdr - before).mean() > 3 and (sdr > before).all()
