@@ -11,7 +11,7 @@ demo:
 
 # All tests; ARGS="tests/test_audio.py -k downmix" for some.
 test:
-	@sh setup.sh requirements.txt requirements-test.txt
+	@sh setup.sh requirements.txt requirements-test.txt requirements-scores.txt
 	@$(CACHE) $(PYTHON_RUN) -m pytest $(ARGS)
 
 # The figures of README's table on speed and memory, each as a ratio within one run.
