@@ -46,7 +46,7 @@ def test_measures_and_targets_have_a_fixed_order():
 
 def test_reasons_of_what_is_not_scored():
     described = records.describe({'SDR': [-INF, 0., NAN, 1.], 'SIR': [-INF, NAN, 2., 1.], 'SAR': [5., NAN, 2., 1.]},
-                                 [True, False, False, False], [False, True, False, False])
+                                 [True, False, False, False], [True, True, False, False])
     assert described == {'scores': {'SDR': [None, 0., None, 1.], 'SIR': [None, None, 2., 1.],
                                     'SAR': [None, None, 2., 1.]},
                          'not_scored': {'silent reference': [0], 'silent estimate': [1], 'no energy to compare': [2]}}
