@@ -98,7 +98,7 @@ def _on_processes(function, items, nprocs):
     pools = []
 
     def fresh_pool():
-        local.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+        local.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
         pools.append(local.pool)
 
     def work(item):
@@ -120,6 +120,14 @@ def _on_processes(function, items, nprocs):
                 future.cancel()
             for pool in pools:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent():
+    """Let this worker end when the process that started it is killed, rather than stay behind."""
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager

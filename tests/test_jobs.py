@@ -2,12 +2,15 @@
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 import jobs
+from conftest import ROOT
 from errors import InputError
 
 
@@ -144,3 +147,27 @@ def test_an_item_that_kills_workers_of_a_cluster_fails(cluster):
     outcomes = jobs.run(die_always, [2, 3, 4], scheduler=cluster.scheduler_address, quiet=True)
     assert [outcome.result for outcome in outcomes] == [2, None, 4]
     assert '3: every worker that took it died' in outcomes[1].error
+
+
+def write_pid_and_sleep(path):
+    with open(path, 'w') as out:
+        out.write(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_workers_end_with_a_main_process_that_is_killed(tmp_path):
+    paths = [str(tmp_path / name) for name in 'ab']
+    program = tmp_path / 'program.py'
+    program.write_text('import sys\nsys.path[:0] = %r\nimport jobs, test_jobs\n'
+                       'if __name__ == "__main__":\n    jobs.run(test_jobs.write_pid_and_sleep, %r, nprocs=2)\n'
+                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], paths))
+    process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while time.time() < deadline and not all(os.path.exists(path) and open(path).read() for path in paths):
+        time.sleep(0.1)
+    workers = [int(open(path).read()) for path in paths]
+    process.kill()
+    process.wait()
+    while time.time() < deadline and any(os.path.exists('/proc/%d' % worker) for worker in workers):
+        time.sleep(0.1)
+    assert not any(os.path.exists('/proc/%d' % worker) for worker in workers)
