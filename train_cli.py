@@ -90,7 +90,8 @@ def run(flags, recipe, feature_paths, **at_test):
     settings = dataclasses.replace(recipe.SETTINGS, scale_factor=flags.scale_factor, overlap=flags.overlap)
     if not flags.skip_train:
         train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
-        # what trained refers to itself: without this its memory would stay in use
+        # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
+        gc.collect()
         gc.collect()
     if flags.skip_sep:
         return 0
