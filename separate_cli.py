@@ -5,9 +5,9 @@ A script is a recipe (networks, settings, names of the outputs) applied to :func
 import dataclasses
 import os
 
-import audio
 import climate
 import files
+import mixture
 import model
 from errors import InputError, UsageError
 from settings import WINDOWS
@@ -182,7 +182,7 @@ def readable(plan):
     good, failures = [], []
     for path, outputs in plan:
         try:
-            audio.Reader(path).close()
+            mixture.open_sound(path).close()
             good.append((path, outputs))
         except InputError as error:
             failures.append((path, error))

@@ -11,6 +11,7 @@ import tqdm
 
 import audio
 import climate
+import mixture
 import overlap
 import streaming
 from settings import WINDOWS
@@ -139,7 +140,9 @@ def compile_masks(network, params, settings, batch_size):
 
     entry = theano.tensor.tensor4('magnitudes')
     output = layers.build(network, entry, batch_size)
-    lasagne.layers.set_all_param_values(output, [param.astype(theano.config.floatX, copy=False) for param in params])
+    for variable, value in zip(lasagne.layers.get_all_params(output), params):
+        # not copied: nothing changes them, and those of the published Bach10 network take 856 MB
+        variable.set_value(value.astype(theano.config.floatX, copy=False), borrow=True)
     noise = theano.shared(layers.mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
                           broadcastable=(True, False, False))
     masks = layers.soft_masks(layers.source_outputs(output), noise, settings.mask_eps,
@@ -155,9 +158,9 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
     Parameters
     ----------
     separator : Separator
-    path : str
-        A sound file of any rate and number of channels. Another rate than the settings' is resampled for the
-        network, and the stems are resampled back.
+    path : str or list of str
+        A sound file of any rate and number of channels, or several, whose sum is separated. Another rate than the
+        settings' is resampled for the network, and the stems are resampled back.
     outputs : list of str
         Where the stems go, in the order of the sources (and the accompaniment, last). They appear when all are
         complete, at the input's rate and length.
@@ -180,7 +183,7 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
     """
     model_rate = separator.settings.sample_rate
     with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(audio.Reader(path))
+        reader = stack.enter_context(mixture.open_sound(path))
         channels = reader.channels if stereo else 1
         bar = stack.enter_context(tqdm.tqdm(total=round(reader.frames / reader.rate, 2), unit='s', desc='separating',
                                             disable=True if quiet else None, bar_format=BAR))
@@ -211,7 +214,7 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
     clipped = sum(writer.clipped for writer in writers)
     if clipped:
         logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',
-                       path, clipped)
+                       reader.path, clipped)
     return written
 
 

@@ -1,5 +1,6 @@
 """The command line that the training scripts share: features to a model, and the test songs separated with it."""
 import dataclasses
+import gc
 import os
 import random
 
@@ -13,12 +14,12 @@ from errors import InputError, UsageError
 logger = climate.get_logger('train')
 
 
-def parser(prog, description, recipe, defaults):
-    """The flags of a training script; `defaults` replaces defaults by name."""
+def parser(prog, description, defaults):
+    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``."""
     flags = climate.Parser(prog=prog, description=description)
     add = flags.add_arg
     add('--db', required=True, help='folder of the dataset')
-    add('--feature_path', default=None, help='folder of the features (default: <db>/%s)' % recipe.FEATURES)
+    add('--feature_path', help='folder of the features')
     add('--output', default=None, help='folder for models/ and output/ (default: the dataset\'s)')
     add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
     add('--nepochs', type=climate.positive_int, default=40, help='epochs')
@@ -31,7 +32,10 @@ def parser(prog, description, recipe, defaults):
     add('--seed', type=climate.non_negative_int, default=0, help='of initial weights, order and masks\' noise')
     add('--validation', type=climate.share, default=0., metavar='SHARE',
         help='share of the songs to hold out; the best epoch on them is kept')
-    add('--load', default=None, metavar='MODEL', help='start from the weights of this model')
+    add('--nsamples', type=climate.non_negative_int, default=0,
+        help='use only so many of the feature files, drawn by the seed; 0: all')
+    add('--load', default='0', metavar='MODEL',
+        help='start from the weights of this model; 1: of the model of this name, which is replaced; 0: anew')
     add('--resume', action='store_true', help='continue an interrupted run')
     add('--overwrite', action='store_true', help='start anew where a run of this name exists')
     add('--checkpoint_minutes', type=climate.positive_float, default=10., help='time between checkpoints in an epoch')
@@ -42,13 +46,33 @@ def parser(prog, description, recipe, defaults):
     return flags
 
 
-def main(argv, flags, recipe):
-    """Train by the parsed `flags` and a recipe; return the exit code.
+def main(argv, parser, recipe):
+    """Train on one folder of features by the flags `argv`; return the exit code. See :func:`run`."""
+    flags = parser.parse_args(argv)
+    return run(flags, recipe, [flags.feature_path.replace('<db>', flags.db, 1)])
 
-    The recipe has FEATURES (folder of the features below the dataset's), SETTINGS, NETWORKS, LOSS, TRAINING_EPS,
-    ``network(flags)`` and ``test_songs(db)``: [(sound file, folder of its stems relative to the output, name)].
+
+def run(flags, recipe, feature_paths, **at_test):
+    """Train, and separate the test songs.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+        Flags of :func:`parser`, and those that the recipe reads.
+    recipe : module
+        With SETTINGS, NETWORKS, LOSS, TRAINING_EPS, ``network(flags)`` and ``test_songs(flags)``: [(sound file, or
+        files whose sum is the mixture, names of the stems without extension, relative to ``<output>/output``)].
+        Optionally ``song_of(name)``, the song of a feature file.
+    feature_paths : list of str
+        Folders of the features.
+    **at_test
+        Settings that differ when the test songs are separated.
+
+    Returns
+    -------
+    int
+        The exit code.
     """
-    flags = flags.parse_args(argv)
     climate.enable_default_logging()
     if flags.overlap >= flags.time_context:
         raise UsageError('--overlap is %d, expected less than --time_context %d' % (flags.overlap, flags.time_context))
@@ -58,26 +82,37 @@ def main(argv, flags, recipe):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
     output = flags.output or flags.db
     network = recipe.network(flags)
+    if min(network.encoded + network.kernel) < 1:
+        raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
+    songs = [] if flags.skip_sep else recipe.test_songs(flags)
+    if not songs and not flags.skip_sep:
+        raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
     settings = dataclasses.replace(recipe.SETTINGS, scale_factor=flags.scale_factor, overlap=flags.overlap)
     if not flags.skip_train:
-        train(flags, recipe, network, settings, os.path.join(output, 'models'))
+        train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
+        # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
+        gc.collect()
+        gc.collect()
     if flags.skip_sep:
         return 0
-    return separate_test_songs(flags, recipe, output)
+    return separate_test_songs(flags, recipe, songs, output, at_test)
 
 
-def train(flags, recipe, network, settings, folder):
+def train(flags, recipe, network, settings, feature_paths, folder):
     """Train, or go on training, the model of the flags."""
-    feature_path = flags.feature_path or os.path.join(flags.db, recipe.FEATURES)
-    data, held_out = split(flags, feature_path, settings)
+    for path in feature_paths:
+        if not os.path.isdir(path):
+            raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
+    data, held_out = split(flags, recipe, feature_paths, settings)
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
-                         % (feature_path, data.input_size, network.feat_size))
-    initial = model.load(flags.load, (network,), 'this training').params if flags.load else None
+                         % (feature_paths[0], data.input_size, network.feat_size))
+    paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
+    source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
+    initial = model.load(source, (network,), 'this training').params if source else None
     files.make_folder(folder)
-    stored = [path for path in (os.path.join(folder, pattern % flags.model)
-                                for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')) if os.path.exists(path)]
-    if stored and not (flags.resume or flags.overwrite):
+    stored = [path for path in paths if os.path.exists(path)]
+    if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
         raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
                          % stored[0])
 
@@ -93,23 +128,24 @@ def train(flags, recipe, network, settings, folder):
         logger.info('there is no checkpoint to resume: starting anew')
     if initial is not None and not run.history and data.epoch == 0 and data.state()['batch'] == 0:
         run.step.set_values(initial)
+    del initial  # up to 856 MB
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
     run.run(flags.nepochs)
     data.close()
 
 
-def split(flags, feature_path, settings):
+def split(flags, recipe, feature_paths, settings):
     """The training data and, with --validation, the songs that are held out (else None)."""
-    def load(**more):
-        return dataset.LargeDataset(feature_path, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
+    def load(nsamples=flags.nsamples, **more):
+        return dataset.LargeDataset(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
                                     time_context=flags.time_context, overlap=flags.overlap, nprocs=flags.nprocs,
                                     mult_factor_in=settings.scale_factor, mult_factor_out=settings.scale_factor,
-                                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed, **more)
-    data = load()
+                                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed,
+                                    nsamples=nsamples, **more)
     if not flags.validation:
-        return data, None
-    songs = sorted({song_of(name) for name in data.file_list})
+        return load(), None
+    songs = sorted(set(map(getattr(recipe, 'song_of', song_of), load(nsamples=0).file_list)))
     count = round(flags.validation * len(songs))
     if not 0 < count < len(songs):
         raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
@@ -130,19 +166,16 @@ def song_of(name):
     return head if head and number.isdigit() else song
 
 
-def separate_test_songs(flags, recipe, output):
-    """Separate the dataset's mixtures with the trained model into ``<output>/output/<model>``."""
+def separate_test_songs(flags, recipe, songs, output, at_test):
+    """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
     path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
     loaded = model.load(path, recipe.NETWORKS, 'this script')
-    songs = recipe.test_songs(flags.db)
-    if not songs:
-        raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
-    folder = os.path.join(output, 'output', flags.model)
+    folder = os.path.join(output, 'output')
     plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
     options = separate_cli.parser('', '', recipe.SOURCES).parse_args(
         ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
         + (['--quiet'] if flags.quiet else []))
     plan, failures = separate_cli.readable(plan)
-    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps)
+    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
     failures += separate_cli.separate(plan, loaded, settings, options)
     return separate_cli.report(failures, len(songs))

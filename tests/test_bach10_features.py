@@ -8,11 +8,11 @@ import re
 
 import numpy as np
 import pytest
-import scipy.io
 
 import audio
 import features
 import rwc
+from bach10_tree import make_bank, make_inputs
 from conftest import assert_sampled
 from errors import InputError
 from examples.bach10 import compute_features_bach10rwc as bach10rwc
@@ -31,16 +31,7 @@ def check(recorded, key, found):
     np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[key + '.row_sums'], rtol=1e-9)
 
 
-def make_inputs(rows, folder, length=None):
-    """Write the recorded input files, cut to `length` samples."""
-    for row in rows:
-        path = os.path.join(folder, row['path'])
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        samples = np.floor(np.random.RandomState(row['seed']).uniform(-row['amp'], row['amp'], size=row['samples']))
-        audio.write(path, samples[:length] / 32767, 44100)
-
-
-@pytest.mark.parametrize('module', [generation, bach10rwc])
+@pytest.mark.parametrize('module', [generation, bach10rwc, recipe])
 def test_docstrings(module):
     failed, tried = doctest.testmod(module)
     assert tried and not failed
@@ -176,22 +167,9 @@ def combination_of(text):
 @pytest.fixture(scope='module')
 def bank(golden_json, tmp_path_factory):
     """The recorded tree of instrument samples."""
-    root = tmp_path_factory.mktemp('rwc')
-    for row in golden_json('6_features/bach10rwc_tree.json')['files']:
-        random, samples = np.random.RandomState(row['seed']), np.zeros(row['samples'])
-        for number in range(len(row['midi'])):
-            start, length = number * 30870 + random.randint(0, 5000), random.randint(15000, 25000)
-            samples[start:start + length] = np.floor(random.uniform(-row['amp'], row['amp'], size=length))
-            random.randint(0, 300)
-        assert samples.sum() == row['sum_of_samples']
-        for name in ('wav', 'mat'):
-            (root / row[name]).parent.mkdir(parents=True, exist_ok=True)
-        audio.write(str(root / row['wav']), samples / 32767, 44100)
-        fields = [dict(a=0, b=0, c=0, fs=44100), 0, 0, row['dynamics'], row['instid'], 0, row['name'], row['symbol'], 0,
-                  row['style'], 0, 0, 0, 0, row['midi'], row['note_start'], row['note_end']]
-        scipy.io.savemat(str(root / row['mat']), {'featureStruct': {'f%02d' % i: f for i, f in enumerate(fields)}},
-                         oned_as='row')
-    return str(root)
+    root = str(tmp_path_factory.mktemp('rwc'))
+    make_bank(golden_json('6_features/bach10rwc_tree.json')['files'], root)
+    return root
 
 
 @pytest.mark.parametrize('style', ['gt', 'original'])

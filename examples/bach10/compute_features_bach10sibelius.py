@@ -26,7 +26,7 @@ def main(argv=None):
     parser.add_arg('--db', required=True, help='folder of the pieces, each with <piece>_<style>_<source>.wav')
     parser.add_arg('--gt', type=climate.switch, default=True, help='1: style gt; 0: styles fast, slow, original')
     args = flags.parse(parser, argv, 'db')
-    styles = ['gt'] if args.gt else ['fast', 'slow', 'original']
+    styles = ['gt'] if args.gt else recipe.TEMPI
     items = [(piece, style) for piece in recipe.pieces(args.db) for style in styles]
     seconds = 0.
     for item in items:

@@ -1,16 +1,21 @@
-"""Everything that is special about Bach10: sources, spellings, layouts, transform, factors of the generated data.
+"""Everything that is special about Bach10: sources, spellings, layouts, transform, factors, networks, loss.
 
 Bach10: Duan, Pardo, "Soundprism: an online system for score-informed source separation of music audio", IEEE JSTSP
 2011. Bach10 Sibelius, RWC factors: Miron, Janer, Gomez, "Generating data to train convolutional neural networks for
 classical music source separation", SMC 2017, sections 3 and 4.
 """
+import dataclasses
 import os
+import re
 
 import scipy.signal.windows
 
+import architecture
 import audio
+import objective
 from errors import InputError
 from score import find_score, read_score
+from settings import Settings
 from transform import transformFFT
 
 #: As Bach10 spells them in its sound files, and the original in the files that it writes.
@@ -23,10 +28,31 @@ SAMPLE_RATE, FRAME_SIZE, HOP_SIZE = 44100, 4096, 512
 #: Tempo styles of Bach10 Sibelius, and the ending of the score files of each.
 SCORE_ENDINGS = {'gt': '_g', 'original': '_g_original', 'fast': '_g_fast20', 'slow': '_g_slow20'}
 
+#: Tempo styles with the timing of the score.
+TEMPI = ('fast', 'slow', 'original')
+
 #: Seconds by which a source is delayed (Sibelius) or a note widened (RWC) when the timing is that of a score.
 TIME_SHIFTS = (0., 0.1, 0.2)
 #: Dynamics, style and musicians of the RWC samples.
 DYNAMICS, STYLES, MUSICIANS = ('F', 'M', 'P'), ('NO',), (1, 2, 3)
+
+NETWORKS = (architecture.BACH10, architecture.BACH10_COMPACT)
+
+# how this project trains, and what it stores beside its models
+SETTINGS = Settings(SOURCES, frame_size=FRAME_SIZE, hop_size=HOP_SIZE, sample_rate=SAMPLE_RATE,
+                    mask_noise_in_numerator=False)
+
+# The original's separation script had the settings of its training.
+LEGACY_SETTINGS = SETTINGS
+
+# The original's training scripts separated at another scale than they trained at, and than its separation script.
+SCALE_FACTOR_TEST = 0.2
+
+# weight of the masks' noise while training
+TRAINING_EPS = SETTINGS.mask_eps
+
+# Source: SMC 2017, section 3.
+LOSS = objective.reconstruction(SOURCES)
 
 
 def transform():
@@ -97,3 +123,43 @@ def read_stems(paths):
 def read_scores(folder, ending):
     """Notes of the four instruments of a piece, from ``<instrument><ending>.txt`` (or MIDI, or MusicXML)."""
     return [read_score(find_score(folder, name + ending)) for name in INSTRUMENTS]
+
+
+# --- training and separation --------------------------------------------------------------------------
+
+def network(flags):
+    """The network that the flags of the training scripts ask for."""
+    if flags.network == 'compact':
+        return dataclasses.replace(architecture.BACH10_COMPACT, time_context=flags.time_context,
+                                   kernel=(flags.time_context // 2, 1))
+    return dataclasses.replace(architecture.BACH10, time_context=flags.time_context,
+                               kernel=(2 * flags.time_context // 3, 1))
+
+
+def song_of(name):
+    """The piece of a feature file of any of the three experiments.
+
+    >>> song_of('01-AchGottundHerr__m_.data'), song_of('02-A_t0-100-0-200_dFMPF_m1312_0__m_.data')
+    ('01-AchGottundHerr', '02-A')
+    """
+    return re.sub(r'(_t\d+(-\d+)+(_.*)?)?__m_\.data$', '', name)
+
+
+def test_songs(flags):
+    """The pieces of Bach10 and, with --dbs, of Bach10 Sibelius: [(paths of the stems, names of what is separated)].
+
+    ``<model>/<piece>-<source>``, and ``<model>_original/<piece>_<style>_<instrument>``.
+    """
+    songs = [(stem_paths(flags.db, piece), [os.path.join(flags.model, '%s-%s' % (piece, source)) for source in SOURCES])
+             for piece in pieces(flags.db)]
+    for piece in pieces(flags.dbs) if flags.dbs else []:
+        for style in TEMPI:
+            names = ['%s_%s_%s' % (piece, style, instrument) for instrument in INSTRUMENTS]
+            songs.append((sibelius_paths(flags.dbs, piece, style),
+                          [os.path.join(flags.model + '_original', name) for name in names]))
+    return songs
+
+
+def stem_names(name, sources, several):
+    """``<input>_bassoon`` and so on, side by side for any number of inputs."""
+    return ['%s_%s' % (name, source) for source in sources]

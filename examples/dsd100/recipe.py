@@ -32,8 +32,6 @@ LOSS = (
     Term('beta_voc', ((0, 3),), weight=0.03, sign=-1),
 )
 
-FEATURES = os.path.join('transforms', 't1')
-
 
 def network(flags):
     """The network that the flags of trainCNN ask for."""
@@ -41,15 +39,15 @@ def network(flags):
     return dataclasses.replace(chosen, time_context=flags.time_context, kernel=(flags.time_context // 2, 1))
 
 
-def test_songs(db):
-    """The mixtures of the dataset and, relative to the output folder, their stems: [(path, [stem, ...])].
+def test_songs(flags):
+    """The mixtures of the dataset and the names of their stems: [(path, [<model>/<place>/<source>, ...])].
 
     DSD100's layout (``Mixtures/{Dev,Test}/<song>/mixture.wav``) and MUSDB18-HQ's (``{train,test}/<song>``).
     """
     songs = []
     for pattern in (('Mixtures', '*', '*', 'mixture.wav'), ('train', '*', 'mixture.wav'), ('test', '*', 'mixture.wav')):
-        for path in sorted(glob.glob(os.path.join(glob.escape(db), *pattern))):
-            place = os.path.relpath(os.path.dirname(path), db)
+        for path in sorted(glob.glob(os.path.join(glob.escape(flags.db), *pattern))):
+            place = os.path.relpath(os.path.dirname(path), flags.db)
             place = place[len('Mixtures' + os.sep):] if pattern[0] == 'Mixtures' else place
-            songs.append((path, [os.path.join(place, source) for source in SOURCES]))
+            songs.append((path, [os.path.join(flags.model, place, source) for source in SOURCES]))
     return songs

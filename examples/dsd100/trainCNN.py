@@ -16,7 +16,8 @@ from examples.dsd100 import recipe  # noqa: E402
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
-    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0], recipe, {'model': 'dsd_fft_1024'})
+    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0],
+                             {'model': 'dsd_fft_1024', 'feature_path': '<db>/transforms/t1'})
     flags.add_arg('--independent_other', action='store_true',
                   help='decode "other" by a branch of its own; the published network decodes it by that of "bass"')
     return train_cli.main(argv, flags, recipe)

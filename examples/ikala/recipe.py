@@ -32,8 +32,6 @@ LOSS = (
     Term('beta_acc', ((1, 0),), weight=0.005, sign=0),
 )
 
-FEATURES = os.path.join('transforms', 't1')
-
 
 def network(flags):
     """The network that the flags of trainCNN ask for."""
@@ -41,10 +39,11 @@ def network(flags):
     return dataclasses.replace(chosen, time_context=flags.time_context)
 
 
-def test_songs(db):
-    """The clips of the dataset and the names of their stems: [(path, [stem, ...])]."""
-    paths = sorted(glob.glob(os.path.join(glob.escape(db), 'Wavfile', '*.wav')))
-    return [(path, stem_names(os.path.splitext(os.path.basename(path))[0], SOURCES, True)) for path in paths]
+def test_songs(flags):
+    """The clips of the dataset and the names of their stems: [(path, [<model>/<clip>-<source>, ...])]."""
+    paths = sorted(glob.glob(os.path.join(glob.escape(flags.db), 'Wavfile', '*.wav')))
+    return [(path, stem_names(os.path.join(flags.model, os.path.splitext(os.path.basename(path))[0]), SOURCES, True))
+            for path in paths]
 
 
 def stem_names(name, sources, several):
