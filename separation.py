@@ -207,7 +207,8 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
                 writer.write(block[:, index * channels:(index + 1) * channels])
 
         blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
-        stems = (stem.reshape(len(stem), len(outputs) * channels) for stem in separator.stems(blocks, stereo, accompaniment_of))
+        stems = (stem.reshape(len(stem), len(outputs) * channels)
+                 for stem in separator.stems(blocks, stereo, accompaniment_of))
         for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
             write(block)
         write(np.zeros((read - written, len(outputs) * channels)))

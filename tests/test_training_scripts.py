@@ -113,7 +113,8 @@ def test_ikala_from_features_to_separated_clips(script, tmp_path):
 @pytest.mark.parametrize('args,code,message', [
     ([], 2, 'the following arguments are required: --db'),
     (['--db', 'none'], 1, 'the dataset none is not a folder'),
-    (['--db', '.'], 1, 'transforms'),
+    (['--db', '.'], 1, '. has the folders of no dataset, expected either Mixtures and Sources'),
+    (['--db', '.', '--skip_sep'], 1, 'there is no folder of features ./transforms/t1'),
     (['--db', '.', '--scale_factor', '0'], 2, "got '0', expected a number above 0"),
     (['--db', '.', '--overlap', '30'], 2, '--overlap is 30, expected less than --time_context 30'),
     (['--db', '.', '--model', '../x'], 2, "--model is '../x', expected a name without folders"),
@@ -136,7 +137,7 @@ def test_training_on_a_song_separates_it(script, tmp_path):
     assert done.returncode == 0, done.stderr
     done = script(TRAIN, '--db', db, '--nepochs', '60', '--overlap', '28', '--independent_other', '--quiet')
     assert done.returncode == 0, done.stderr
-    folder = db / 'output' / 'dsd_fft_1024' / 'train' / 'Falcon 69'
+    folder = db / 'output' / 'dsd_fft_1024' / 'Dev' / 'Falcon 69'
     references = np.array([parts[source].mean(axis=1) for source in SOURCES])
     estimates = np.array([soundfile.read(str(folder / (source + '.wav')))[0] for source in SOURCES])
     mixture = np.repeat(references.sum(axis=0, keepdims=True), 4, axis=0)

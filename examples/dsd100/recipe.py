@@ -1,6 +1,5 @@
 """Everything that is special about DSD100: sources, settings, networks, loss, folders."""
 import dataclasses
-import glob
 import os
 
 import architecture
@@ -40,14 +39,7 @@ def network(flags):
 
 
 def test_songs(flags):
-    """The mixtures of the dataset and the names of their stems: [(path, [<model>/<place>/<source>, ...])].
-
-    DSD100's layout (``Mixtures/{Dev,Test}/<song>/mixture.wav``) and MUSDB18-HQ's (``{train,test}/<song>``).
-    """
-    songs = []
-    for pattern in (('Mixtures', '*', '*', 'mixture.wav'), ('train', '*', 'mixture.wav'), ('test', '*', 'mixture.wav')):
-        for path in sorted(glob.glob(os.path.join(glob.escape(flags.db), *pattern))):
-            place = os.path.relpath(os.path.dirname(path), flags.db)
-            place = place[len('Mixtures' + os.sep):] if pattern[0] == 'Mixtures' else place
-            songs.append((path, [os.path.join(flags.model, place, source) for source in SOURCES]))
-    return songs
+    """The mixtures of the dataset and the names of their stems: [(path, [<model>/<subset>/<song>/<source>, ...])]."""
+    from examples.dsd100 import layout
+    return [(song.paths[0], [os.path.join(flags.model, song.subset, song.name, source) for source in SOURCES])
+            for song in layout.songs(flags.db) if os.path.isfile(song.paths[0])]

@@ -1,6 +1,5 @@
 """Everything that is special about iKala: sources, channels, settings, networks, loss, names of the stems."""
 import dataclasses
-import glob
 import os
 
 import architecture
@@ -41,9 +40,9 @@ def network(flags):
 
 def test_songs(flags):
     """The clips of the dataset and the names of their stems: [(path, [<model>/<clip>-<source>, ...])]."""
-    paths = sorted(glob.glob(os.path.join(glob.escape(flags.db), 'Wavfile', '*.wav')))
-    return [(path, stem_names(os.path.join(flags.model, os.path.splitext(os.path.basename(path))[0]), SOURCES, True))
-            for path in paths]
+    from examples.ikala import layout
+    return [(clip.paths[0], stem_names(os.path.join(flags.model, clip.name), SOURCES, True))
+            for clip in layout.clips(flags.db)]
 
 
 def stem_names(name, sources, several):
