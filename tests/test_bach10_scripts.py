@@ -264,8 +264,8 @@ def test_help_without_theano(script, tmp_path, name):
 
 @pytest.mark.skipif(os.environ.get('DEEPCONVSEP_LARGE') != '1',
                     reason='writes a model of 856 MB and needs 3 GB of memory; set DEEPCONVSEP_LARGE=1')
-def test_the_published_network_is_held_once(tmp_path):
-    """Peak memory of separating 3 s with a model of 214 million parameters, drawn at random."""
+def test_memory_of_the_published_network(tmp_path):
+    """Separating with 214 million parameters, drawn at random: in memory twice while it is built, then once."""
     generator, params = np.random.default_rng(0), []
     for shape in architecture.BACH10.param_shapes():
         params.append(generator.standard_normal(shape, dtype=np.float32) * np.float32(.01))
