@@ -107,8 +107,8 @@ def test_where_the_network_gives_nothing_the_stems_are_silent(script, bach10, tm
 @pytest.mark.parametrize('arrays, message', [
     (architecture.DSD100.param_shapes(), 'holds 15 arrays of the DSD100 network; separate_bach10.py needs 17 (Bach10 '
                                          'network) or 17 (compact Bach10 network): use examples/dsd100/separate_dsd.py'),
-    ([(3, 1, 1, 7)] + architecture.BACH10_COMPACT.param_shapes()[1:], 'holds 17 arrays of an unknown network, first '
-                                                                      'shapes (3, 1, 1, 7), (50,), (50,);'),
+    ([(3, 1, 1, 7)] + architecture.BACH10_COMPACT.param_shapes()[1:],
+     'holds 17 arrays of an unknown network, first shapes (3, 1, 1, 7), (50,), (50,);'),
 ])
 def test_another_model_is_named(script, bach10, tmp_path, arrays, message):
     unpickle.dump_arrays(str(tmp_path / 'm.pkl'), [np.zeros(shape, np.float32) for shape in arrays])
@@ -152,7 +152,8 @@ def test_oracle(script, bach10, tmp_path):
     command = [FOLDER + 'trainCNNbach10.py', '--db', bach10, '--output', tmp_path, '--validation', .5] + SMALL
     done = succeed(script(*command, '--scale_factor_test', .3))
     assert 'held out: 0' in done.stderr and 'compact Bach10 network: 13 windows of 30 frames in 1 files' in done.stderr
-    assert re.search(r'epoch 1/1: loss \S+ \(bassoon \S+, clarinet \S+, saxphone \S+, violin \S+\), held out', done.stderr)
+    assert re.search(r'epoch 1/1: loss \S+ \(bassoon \S+, clarinet \S+, saxphone \S+, violin \S+\), held out',
+                     done.stderr)
     assert files_below(tmp_path) == sorted(
         ['models/' + name for name in ('checkpoint_CNNbach10.npz', 'log_CNNbach10.csv', 'loss_CNNbach10.data',
                                        'loss_CNNbach10.png', 'model_CNNbach10.json', 'model_CNNbach10.pkl')]
@@ -233,7 +234,7 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     ('bach10', [], 2, 'the following arguments are required: --db'),
     ('bach10', ['--db', 'DB', '--network', 'large'], 2, "invalid choice: 'large'"),
     ('bach10', ['--db', 'DB', '--scale_factor_test', '0'], 2, "got '0', expected a number above 0"),
-    ('bach10', ['--db', 'DB', '--time_context', '1', '--overlap', '0'], 2, '--time_context 1 is too short for the Bach10'),
+    ('bach10', ['--db', 'DB', '--time_context', '1', '--overlap', '0'], 2, '1 is too short for the Bach10'),
     ('bach10', ['--db', 'none'], 1, 'the dataset none is not a folder that can be read'),
     ('bach10', ['--db', 'DB', '--feature_path', 'none'], 1, 'there is no folder of features none: compute them first'),
     ('bach10', ['--db', 'DB', '--dbs', 'DB'], 1, 'there is no '),
@@ -264,8 +265,8 @@ def test_help_without_theano(script, tmp_path, name):
 
 @pytest.mark.skipif(os.environ.get('DEEPCONVSEP_LARGE') != '1',
                     reason='writes a model of 856 MB and needs 3 GB of memory; set DEEPCONVSEP_LARGE=1')
-def test_the_published_network_is_held_once(tmp_path):
-    """Peak memory of separating 3 s with a model of 214 million parameters, drawn at random."""
+def test_memory_of_the_published_network(tmp_path):
+    """Separating with 214 million parameters, drawn at random: in memory twice while it is built, then once."""
     generator, params = np.random.default_rng(0), []
     for shape in architecture.BACH10.param_shapes():
         params.append(generator.standard_normal(shape, dtype=np.float32) * np.float32(.01))
