@@ -11,7 +11,7 @@ import scipy.fft
 import features
 
 # samples that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
-BLOCK_SAMPLES = 1 << 15
+BLOCK_SAMPLES = 1 << 17
 
 
 def sinebell(lengthWindow):

@@ -32,8 +32,15 @@ def command(args, env=None):
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable] + args, env=dict(os.environ, **(env or {})),
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit('%s failed:\n%s' % (' '.join(args), errors.decode()))
-    return time.perf_counter() - start, usage.ru_maxrss / 1024.
+    peak = 0
+    while process.poll() is None:
+        # the high-water mark so far; what wait reports counts this process, too
+        try:
+            with open('/proc/%d/status' % process.pid) as status:
+                peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith('VmHWM')])
+        except OSError:
+            pass
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit('%s failed:\n%s' % (' '.join(args), process.stderr.read().decode()))
+    return time.perf_counter() - start, peak / 1024.
