@@ -32,7 +32,6 @@ RECORDED = {
     'dsd100_train_smooth_float64': (architecture.DSD100, dsd100.LOSS, True),
     'dsd100_train_smooth': (architecture.DSD100, dsd100.LOSS, True),
     'ikala_train_float64': (architecture.IKALA, ikala.LOSS, True),
-    'ikala_train_smooth_float64': (architecture.IKALA, ikala.LOSS, True),
     'ikala_train_smooth': (architecture.IKALA, ikala.LOSS, True),
     'bach10_train_float64': (architecture.BACH10, BACH10_LOSS, False),
     'bach10_train_smooth_float64': (architecture.BACH10, BACH10_LOSS, False),

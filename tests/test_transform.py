@@ -89,11 +89,12 @@ def test_recorded_feature_files(golden, golden_json, tmp_path):
         assert tt.compute_transform(audio, out_path=str(folder / 'song_0.data'), phase=variant['phase']) is None
         assert sorted(os.listdir(str(folder))) == sorted(variant['files'])
         for name in variant['files']:
-            ours, theirs = str(folder / name), golden('1_transform/' + os.path.basename(variant['dir']).join(
-                ['compute_transform/', '/' + name]))
+            if '_p_' in name and name.endswith('.data'):
+                continue   # phases of tiny bins depend on the FFT: they are compared by their returned values
+            ours, theirs = str(folder / name), golden('1_transform/%s/%s' % (variant['dir'], name))
             if name.endswith('.shape'):
                 assert open(ours).read() == open(theirs).read()
-            elif '_p_' not in name:
+            else:
                 np.testing.assert_allclose(np.fromfile(ours), np.fromfile(theirs), atol=1e-12)
                 np.testing.assert_allclose(features.load_tensor(theirs).ravel(), np.fromfile(ours), atol=1e-12)
 
