@@ -152,7 +152,6 @@ def _mend_for_lasagne():
 
     module = types.ModuleType(name)
     module.max_pool_2d = max_pool_2d
-    module.DownsampleFactorMax = pool.Pool
     sys.modules[name] = module
     import theano.tensor.signal
     theano.tensor.signal.downsample = module

@@ -6,7 +6,11 @@ import os
 
 import pytest
 
+import backend
 from conftest import ROOT
+
+# the modules with layers may be imported only after this
+backend.prepare(verbose=False)
 
 MODULES = sorted(
     os.path.relpath(path, ROOT)[:-3].replace(os.sep, '.')

@@ -12,6 +12,7 @@ import lasagne  # noqa: E402
 import theano.tensor as T  # noqa: E402
 
 import architecture  # noqa: E402
+import convolutions  # noqa: E402
 import network  # noqa: E402
 from recorded import RecordedNetwork  # noqa: E402
 
@@ -77,10 +78,10 @@ def convolve(x, w, stride):
                       for j in columns] for i in rows]).transpose(2, 3, 0, 1)
 
 
-LAYERS = [(network.UnrolledConvLayer, (1, 13), (1, 1)), (network.UnrolledConvLayer, (1, 4), (1, 1)),
-          (network.UnrolledConvLayer, (5, 1), (1, 1)), (network.StridedConvLayer, (1, 5), (1, 3)),
-          (network.StridedConvLayer, (1, 4), (1, 4)), (network.StridedConvLayer, (1, 2), (1, 3)),
-          (network.LinearConvLayer, (3, 4), (1, 1))]
+LAYERS = [(convolutions.UnrolledConvLayer, (1, 13), (1, 1)), (convolutions.UnrolledConvLayer, (1, 4), (1, 1)),
+          (convolutions.UnrolledConvLayer, (5, 1), (1, 1)), (convolutions.StridedConvLayer, (1, 5), (1, 3)),
+          (convolutions.StridedConvLayer, (1, 4), (1, 4)), (convolutions.StridedConvLayer, (1, 2), (1, 3)),
+          (convolutions.LinearConvLayer, (3, 4), (1, 1))]
 
 
 @pytest.mark.parametrize('kind,size,stride', LAYERS)
@@ -89,7 +90,7 @@ def test_convolutions_and_their_transposes(kind, size, stride, channels):
     rs = np.random.RandomState(0)
     with theano.configparser.change_flags(floatX='float64'):
         entry, back = T.tensor4(), T.tensor4()
-        args = () if kind is network.UnrolledConvLayer else (stride,)
+        args = () if kind is convolutions.UnrolledConvLayer else (stride,)
         layer = kind(lasagne.layers.InputLayer((2, channels, 7, 13), entry), 4, size, *args)
         w, b = rs.normal(size=(4, channels) + size), rs.normal(size=4)
         layer.W.set_value(w)
@@ -141,4 +142,4 @@ def test_noise_is_seeded_and_never_zero():
 
 def test_filters_over_two_axes_cannot_be_unrolled():
     with pytest.raises(ValueError, match='span two axes'):
-        network.UnrolledConvLayer(lasagne.layers.InputLayer((1, 1, 5, 5)), 2, (2, 2))
+        convolutions.UnrolledConvLayer(lasagne.layers.InputLayer((1, 1, 5, 5)), 2, (2, 2))
