@@ -36,6 +36,9 @@ LEVEL = -26.
 TAIL = 1.
 #: Velocity and level (dB against forte) of the dynamics of the sample bank.
 DYNAMICS = {'F': (112, 0.), 'M': (80, -6.), 'P': (48, -12.)}
+#: Of varied timbre: the semitones between the samples and the notes that they play, and the equaliser.
+TRANSPOSITIONS = (-4, -2, 0, 2, 4)
+EQUALISER_BANDS, EQUALISER_GAIN = (60., 250., 1000., 4000., 12000.), 4.
 #: Symbols of the instruments in RWC file names.
 SYMBOLS = {'bassoon': 'FG', 'clarinet': 'CL', 'saxophone': 'TS', 'violin': 'VN'}
 
@@ -53,6 +56,9 @@ def main(argv=None):
     parser.add_arg('--beats', type=climate.positive_float, default=None,
                    help='only so many quarter notes of each, 4 or more')
     parser.add_arg('--note_seconds', type=climate.positive_float, default=2.5, help='rwc: length of the samples')
+    parser.add_arg('--vary_timbre', action='store_true',
+                   help='bach10, sibelius: draw for each part a transposition of the samples and an equaliser, for '
+                        'training data of more timbres than there are banks')
     parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
     parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
                    help='number of processes')
@@ -63,9 +69,11 @@ def main(argv=None):
         raise UsageError('--banks %s: expected one to three different ones' % ' '.join(args.banks))
     if args.beats is not None and args.beats < 4:
         raise UsageError('--beats %g: expected 4 or more' % args.beats)
+    if args.vary_timbre and args.layout == 'rwc':
+        raise UsageError('--vary_timbre is for pieces, not for the samples of rwc')
     soundfonts.check(args.banks)
     generation.prepare_folder(args.out, {name: getattr(args, name) for name in (
-        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'seed')}, 'synthesis.json')
+        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'vary_timbre', 'seed')}, 'synthesis.json')
     if args.layout == 'rwc':
         make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
@@ -73,7 +81,7 @@ def main(argv=None):
     else:
         styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
         items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
-        work = functools.partial(make_piece, args.out, args.banks, args.layout, args.beats, args.seed)
+        work = functools.partial(make_piece, args.out, args.banks, args.layout, args.beats, args.vary_timbre, args.seed)
     outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
     generation.report(outcomes, 'recordings')
     return jobs.summarize(outcomes)
@@ -89,7 +97,7 @@ def choose(args):
 
 # --- pieces -------------------------------------------------------------------------------------------
 
-def make_piece(out, banks, layout, beats, seed, item):
+def make_piece(out, banks, layout, beats, vary_timbre, seed, item):
     """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
     piece, number, style = item
     folder = os.path.join(out, piece)
@@ -117,7 +125,12 @@ def make_piece(out, banks, layout, beats, seed, item):
     reverberation, tuning = generator.uniform(0.2, 0.5), generator.normal(0, 4)
     for path, name, part in zip(paths, recipe.INSTRUMENTS, parts):
         bank = banks[generator.integers(len(banks))]
-        dry = soundfonts.play(bank, name, part, length, tuning + generator.normal(0, 4))
+        detuning = tuning + generator.normal(0, 4)
+        if vary_timbre:
+            transposed = int(generator.choice(TRANSPOSITIONS))
+            dry = equalised(soundfonts.play(bank, name, part, length, detuning, transposed), generator)
+        else:
+            dry = soundfonts.play(bank, name, part, length, detuning)
         wet = scipy.signal.fftconvolve(dry, room(generator, reverberation))[:length]
         audio.write(path, levelled(wet, LEVEL + generator.uniform(-3, 3)), RATE)
     return generation.Counter(written=1)
@@ -142,6 +155,13 @@ def room(generator, reverberation):
     tail *= 10 ** (generator.uniform(-16, -8) / 20) / np.sqrt((tail ** 2).sum())
     tail[0] = 1.
     return tail
+
+
+def equalised(samples, generator):
+    """Filter with gains in dB, normally distributed, at five frequencies; straight lines between, no delay."""
+    gains = 10 ** (generator.normal(0, EQUALISER_GAIN, len(EQUALISER_BANDS)) / 20)
+    taps = scipy.signal.firwin2(1025, (0., *EQUALISER_BANDS, RATE / 2), (gains[0], *gains, gains[-1]), fs=RATE)
+    return scipy.signal.fftconvolve(samples, taps, 'same')
 
 
 def levelled(samples, level):

@@ -1,0 +1,86 @@
+"""Write the bounds of a table: the mixture itself as every stem, and what ideal ratio masks make of it.
+
+    python -m evaluation.bounds --db Bach10 --output separated
+
+Reads Bach10's layout and writes ``<output>/mixture/<piece>-<source>.wav`` and ``<output>/ideal_ratio_mask/...``, to be
+evaluated by Bach10_eval_only as two methods more. An ideal ratio mask is the share of a source's magnitude in the
+sum of all sources' magnitudes, with the transform of the Bach10 networks: no network that masks this transform with
+the mixture's phase can be expected to do better.
+"""
+import functools
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import numpy as np  # noqa: E402
+
+import audio  # noqa: E402
+import climate  # noqa: E402
+import files  # noqa: E402
+import jobs  # noqa: E402
+from examples.bach10 import recipe  # noqa: E402
+
+METHODS = ('mixture', 'ideal_ratio_mask')
+
+
+def main(argv=None):
+    """Write the bounds by the flags `argv`; return the exit code."""
+    flags = climate.Parser(prog='bounds.py', description=__doc__.split('\n')[0])
+    flags.add_arg('--db', required=True, metavar='FOLDER', help='the Bach10 data set, or its folder Sources')
+    flags.add_arg('--output', required=True, metavar='FOLDER', help='gets a folder for each bound')
+    flags.add_arg('--nprocs', type=climate.positive_int, default=1, help='pieces at the same time')
+    flags.add_arg('--quiet', action='store_true', help='no progress bar')
+    args = flags.parse_args(argv)
+    climate.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    inside = os.path.join(args.db, 'Sources')
+    root = inside if os.path.isdir(inside) else args.db
+    pieces = recipe.pieces(root)
+    for method in METHODS:
+        files.make_folder(os.path.join(args.output, method))
+    return jobs.summarize(jobs.run(functools.partial(write, root, args.output), pieces, args.nprocs, unit='piece',
+                                   quiet=args.quiet))
+
+
+def write(root, output, piece):
+    """Write both bounds of one piece."""
+    paths = recipe.stem_paths(root, piece)
+    stems = recipe.read_stems(paths)
+    length = max(map(len, stems))
+    stems = np.stack([np.pad(stem, (0, length - len(stem))) for stem in stems])
+    for method, estimates in zip(METHODS, [[stems.sum(axis=0)] * len(stems), ideal_ratio_masked(stems)]):
+        for path, estimate in zip(paths, estimates):
+            # as floats: a sum of stems may exceed full scale
+            audio.write(os.path.join(output, method, os.path.basename(path)), estimate, recipe.SAMPLE_RATE, subtype='FLOAT')
+
+
+def ideal_ratio_masked(stems):
+    """Separate the sum of stems with the masks that only one who has the stems can know.
+
+    Parameters
+    ----------
+    stems : numpy.ndarray, shape (sources, samples)
+
+    Returns
+    -------
+    numpy.ndarray
+        Same shape; they add up to the mixture where any source sounds.
+
+    Examples
+    --------
+    Signals that share no bin come out as they were:
+
+    >>> time = np.arange(44100) / 44100.
+    >>> tones = np.stack([np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 3000 * time)])
+    >>> bool(np.abs(ideal_ratio_masked(tones) - tones)[:, 4096:-4096].max() < 1e-3)
+    True
+    """
+    tt = recipe.transform()
+    magnitudes = np.stack([tt.compute_file(stem) for stem in stems])
+    mixture, phase = tt.compute_file(stems.sum(axis=0), phase=True)
+    masks = magnitudes / np.maximum(magnitudes.sum(axis=0), np.finfo(float).tiny)
+    return np.stack([tt.compute_inverse(mask * mixture, phase)[:stems.shape[1]] for mask in masks])
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,147 @@
+"""Run the experiments of the SMC 2017 paper on open data, with one family of samples held out, and write their table.
+
+    python experiment.py --out open --held_out fluid
+
+Synthesizes the data, computes the features, trains the compact network on each kind of training data, separates the ten
+chorales that the held-out family plays, evaluates them beside their bounds, and writes the means over the ten as
+<out>/<held out>/scores.json and as a table. Every command is printed before it runs; what is finished is not done again.
+Needs about 15 GB for the features of one experiment at a time; they are removed when it has trained.
+"""
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import files  # noqa: E402
+from errors import InputError  # noqa: E402
+from evaluation import records, tables  # noqa: E402
+from examples.bach10 import recipe, soundfonts  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+MEASURES = ('SDR', 'SIR', 'SAR')
+
+#: Flags of every training. Small batches: in the same time the loss fell further than with 32 windows.
+TRAINING = ('--network', 'compact', '--batch_size', '8', '--batch_memory', '800', '--overlap', '20',
+            '--scale_factor_test', str(recipe.SETTINGS.scale_factor), '--resume')
+
+#: By name: script that computes features, its data and flags; script that trains, its flags and epochs, which are chosen
+#: so that all see about as many windows; the name of its models.
+EXPERIMENTS = {
+    'oracle': ('compute_features_bach10.py', ('Bach10',), (), 'trainCNNbach10.py', (), 10, 'CNNbach10'),
+    'sibelius': ('compute_features_bach10sibelius.py', ('Sibelius',), ('--gt', '0', '--sample_size', '1'),
+                 'trainCNNSibelius.py', ('--gt', '0'), 1, 'CNNsibelius_original'),
+    'rwc': ('compute_features_bach10rwc.py', ('Sibelius', 'RWC'), ('--sample_size', '3'), 'trainCNNrwc.py', (), 1,
+            'CNNrwc_original'),
+}
+
+
+def main(argv=None):
+    """Run the experiments of the flags `argv`; return the exit code."""
+    parser = climate.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
+    parser.add_arg('--out', required=True, help='folder for everything')
+    parser.add_arg('--held_out', required=True, choices=sorted(soundfonts.BANKS),
+                   help='bank that plays the test recordings; the others play the training data')
+    parser.add_arg('--experiments', nargs='+', choices=sorted(EXPERIMENTS), default=sorted(EXPERIMENTS))
+    parser.add_arg('--number', type=climate.positive_int, default=24, help='chorales to train on')
+    parser.add_arg('--test_number', type=climate.positive_int, default=10, help='chorales to test on, of the ten')
+    parser.add_arg('--beats', type=climate.positive_float, default=None, help='only so many quarter notes of each')
+    parser.add_arg('--epochs', type=climate.positive_int, default=None,
+                   help='of every training (default: %s)' % ', '.join('%s %d' % (name, plan[5])
+                                                                      for name, plan in EXPERIMENTS.items()))
+    parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1))
+    args = parser.parse_args(argv)
+    folder = os.path.join(args.out, args.held_out)
+    data = {name: os.path.join(folder, name) for name in ('Bach10', 'Sibelius', 'RWC')}
+    output, results = os.path.join(folder, 'output'), os.path.join(folder, 'results')
+
+    synthesize(args, data)
+    for name in args.experiments:
+        run_experiment(args, folder, data, *EXPERIMENTS[name])
+    run(ROOT, 'evaluation/bounds.py', '--db', data['Bach10'], '--output', output, '--nprocs', args.nprocs, '--quiet')
+    run(ROOT, 'evaluation/Bach10_eval_only.py', '--db', data['Bach10'], '--estimates', output, '--output', results,
+        '--nprocs', args.nprocs, '--quiet', silent=True)
+    scores = collect(results)
+    files.write_json(os.path.join(folder, 'scores.json'), {'held_out': args.held_out, 'means': scores})
+    print(format_table(scores))
+    return 0
+
+
+def synthesize(args, data):
+    """Make the three trees."""
+    others = [bank for bank in soundfonts.BANKS if bank != args.held_out]
+    common = ['--nprocs', args.nprocs, '--quiet'] + (['--beats', args.beats] if args.beats else [])
+    run(HERE, 'synthesize.py', 'bach10', '--out', data['Bach10'], '--banks', args.held_out,
+        '--number', args.test_number, *common)
+    run(HERE, 'synthesize.py', 'sibelius', '--out', data['Sibelius'], '--banks', *others, '--chorales', 'training',
+        '--number', args.number, *common)
+    run(HERE, 'synthesize.py', 'rwc', '--out', data['RWC'], '--banks', *others, *common)
+
+
+def run_experiment(args, folder, data, compute, sources, flags, train, train_flags, epochs, model):
+    """Compute features and train, unless that is done."""
+    if os.path.exists(os.path.join(folder, 'models', 'loss_%s.png' % model)):  # written last
+        return
+    features = os.path.join(folder, 'features', model)
+    trees = ['--db', data[sources[0]]] + (['--rwc', data[sources[1]]] if len(sources) > 1 else [])
+    run(HERE, compute, *trees, *flags, '--feature_path', features, '--dtype', 'float32', '--nprocs', args.nprocs,
+        '--quiet')
+    run(HERE, train, '--db', data['Bach10'], '--feature_path', features, '--output', folder, '--quiet',
+        '--nepochs', args.epochs or epochs, *train_flags, *TRAINING)
+    shutil.rmtree(features)
+
+
+def run(folder, script, *arguments, silent=False):
+    """Run a script of this project as a user does.
+
+    Raises
+    ------
+    InputError
+        When it fails; it has said why.
+    """
+    command = [os.path.join(folder, script)] + [str(argument) for argument in arguments]
+    print('python', ' '.join(map(shlex.quote, [os.path.relpath(command[0], ROOT)] + command[1:])), flush=True)
+    done = subprocess.run([sys.executable] + command, stdout=subprocess.DEVNULL if silent else None)
+    if done.returncode:
+        raise InputError('%s ended with exit code %d; what is finished is kept: mend it and run this again'
+                         % (script, done.returncode))
+
+
+def collect(results):
+    """Means over the pieces: ``[method][instrument][measure]``, in dB."""
+    means = {}
+    for method in sorted(os.listdir(results)):
+        folder = os.path.join(results, method)
+        tracks = [records.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))
+                  if name.endswith('.json')]
+        for row in tables.summarize(tracks):
+            means.setdefault(method, {}).setdefault(row['target'], {})[row['measure']] = round(row['mean'], 2)
+    return means
+
+
+def format_table(means):
+    """The means as Markdown: SDR / SIR / SAR, an instrument a column.
+
+    Examples
+    --------
+    >>> print(format_table({'mixture': {'violin': {'SDR': -5., 'SIR': -5., 'SAR': 150.}}}))
+    | | violin | mean SDR |
+    |---|---|---|
+    | mixture | -5.0 / -5.0 / 150.0 | -5.0 |
+    """
+    targets = sorted({target for method in means.values() for target in method})
+    lines = ['| | %s | mean SDR |' % ' | '.join(targets), '|---' * (len(targets) + 2) + '|']
+    for method, scores in means.items():
+        cells = [' / '.join('%.1f' % scores[target][measure] for measure in MEASURES) for target in targets]
+        mean = sum(scores[target]['SDR'] for target in targets) / len(targets)
+        lines.append('| %s | %s | %.1f |' % (method, ' | '.join(cells), mean))
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    climate.run(main)
