@@ -240,6 +240,26 @@ def test_the_whole_chain(script, bank, tmp_path):
     assert tempi == sorted(tempi) and tempi[2] > 1.3 * tempi[0]
 
 
+def test_varied_timbre_changes_the_sound_and_not_the_score(script, tmp_path):
+    needs('timgm6mb')
+    for folder, flags in (('plain', []), ('varied', ['--vary_timbre'])):
+        succeed(script(SCRIPT, 'bach10', '--out', tmp_path / folder, '--banks', 'timgm6mb', '--number', 1, '--beats', 4,
+                       *flags))
+    plain, varied = tmp_path / 'plain' / PIECE, tmp_path / 'varied' / PIECE
+    for name, source in zip(recipe.INSTRUMENTS, recipe.SOURCES):
+        assert (plain / (name + '_g.txt')).read_text() == (varied / (name + '_g.txt')).read_text()
+        first, second = (audio.read(str(folder / ('%s-%s.wav' % (PIECE, source))))[0][:, 0]
+                         for folder in (plain, varied))
+        assert len(first) == len(second)
+        shares = [np.abs(np.fft.rfft(samples)) / np.linalg.norm(np.fft.rfft(samples)) for samples in (first, second)]
+        assert np.dot(*shares) < 0.99
+        notes = score.read_score(str(varied / (name + '_g.txt')))
+        middle = second[int(44100 * notes[0].onset) + 8000:][:20000]
+        assert abs(cents_off(middle, notes[0].midi)) < 60
+    done = script(SCRIPT, 'rwc', '--out', tmp_path / 'rwc', '--banks', 'timgm6mb', '--vary_timbre')
+    assert done.returncode == 2 and '--vary_timbre is for pieces' in done.stderr
+
+
 # --- what is wrong is named ---------------------------------------------------------------------------
 
 def test_missing_programs_are_named(monkeypatch):
