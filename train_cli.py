@@ -82,7 +82,7 @@ def run(flags, recipe, feature_paths, **at_test):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
     output = flags.output or flags.db
     network = recipe.network(flags)
-    if min(network.encoded + network.kernel) < 1:
+    if network.smallest < 1:
         raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
     songs = [] if flags.skip_sep else recipe.test_songs(flags)
     if not songs and not flags.skip_sep:

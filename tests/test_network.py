@@ -18,11 +18,13 @@ from recorded import RecordedNetwork  # noqa: E402
 
 FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
             'ikala_train': architecture.IKALA, 'bach10': architecture.BACH10,
-            'si_build_ca': architecture.SCOREINFORMED, 'si_samp': architecture.SCOREINFORMED_ONE_BRANCH}
+            'si_build_ca_1x1': architecture.SCOREINFORMED_1X1,
+            'si_build_ca_float64': architecture.SCOREINFORMED, 'si_samp': architecture.SCOREINFORMED_ONE_BRANCH}
 
 RECORDED = ['dsd100_separate', 'dsd100_train_float64', 'dsd100_train_smooth', 'ikala_separate_pooled',
             'ikala_separate_pooled_float64', 'ikala_train_float64', 'ikala_train_smooth', 'bach10_separate',
-            'bach10_train_float64', 'bach10_train_smooth', 'si_build_ca_float64', 'si_samp_float64']
+            'bach10_train_float64', 'bach10_train_smooth', 'si_build_ca_float64', 'si_samp_float64',
+            'si_build_ca_1x1_float64']
 
 
 def of_size(name, info):

@@ -37,6 +37,7 @@ RECORDED = {
     'bach10_train_smooth_float64': (architecture.BACH10, BACH10_LOSS, False),
     'bach10_train_smooth': (architecture.BACH10, BACH10_LOSS, False),
     'si_build_ca_float64': (architecture.SCOREINFORMED, BACH10_LOSS, False),
+    'si_build_ca_1x1_float64': (architecture.SCOREINFORMED_1X1, BACH10_LOSS, False),
     'si_samp_float64': (architecture.SCOREINFORMED_ONE_BRANCH, BACH10_LOSS, False),
 }
 
