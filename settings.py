@@ -43,18 +43,19 @@ class ScoreSettings:
     legacy: bool = False
     timbre: Optional[str] = None
 
-
-def _score_from_dict(values, path):
-    ranges = {'tolerance': (0, 60), 'fermata': (0, 60), 'nharmonics': (1, 1000), 'interval': (0, 1200),
-              'tuning': (1, 20000)}
-    fields = {field.name for field in dataclasses.fields(ScoreSettings)}
-    if not isinstance(values, dict) or set(values) != fields or not isinstance(values['legacy'], bool) \
-            or not (values['timbre'] is None or isinstance(values['timbre'], str)) \
-            or type(values['nharmonics']) is not int \
-            or not all(type(values[name]) in (int, float) and low <= values[name] <= high
-                       for name, (low, high) in ranges.items()):
-        raise InputError('%s gives score = %.200r, which cannot be used: restore the file' % (path, values))
-    return ScoreSettings(**values)
+    @classmethod
+    def from_dict(cls, values, path):
+        """From what JSON can hold; `path` is the file that errors name."""
+        ranges = {'tolerance': (0, 60), 'fermata': (0, 60), 'nharmonics': (1, 1000), 'interval': (0, 1200),
+                  'tuning': (1, 20000)}
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != fields or not isinstance(values['legacy'], bool) \
+                or not (values['timbre'] is None or isinstance(values['timbre'], str)) \
+                or type(values['nharmonics']) is not int \
+                or not all(type(values[name]) in (int, float) and low <= values[name] <= high
+                           for name, (low, high) in ranges.items()):
+            raise InputError('%s gives the scores %.200r, which cannot be used: restore the file' % (path, values))
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -132,5 +133,5 @@ class Settings:
             if not fine:
                 raise InputError('%s gives %s = %.60r, which cannot be used: restore the file'
                                  % (path, name, values[name]))
-        score = _score_from_dict(values['score'], path) if 'score' in values else None
+        score = ScoreSettings.from_dict(values['score'], path) if 'score' in values else None
         return cls(**dict(values, sources=tuple(sources), score=score))
