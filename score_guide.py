@@ -3,9 +3,12 @@
 Source: M. Miron, J. Janer and E. Gomez, "Monaural score-informed source separation for classical music using
 convolutional neural networks", ISMIR 2017, section 3.
 """
+import dataclasses
+
 import numpy as np
 
 import harmonics
+from score_match import ScoreMatch
 
 # more frames than any sound has: the notes, not the sound, decide where they end
 FOREVER = 10 ** 9
@@ -58,6 +61,12 @@ def whole_piece(scores, settings):
     return np.concatenate(stretches, axis=1)
 
 
+def plain(settings):
+    """The settings for notes as the score has them: not widened, at the true times."""
+    return dataclasses.replace(settings, score=dataclasses.replace(settings.score, tolerance=0., fermata=0.,
+                                                                   legacy=False))
+
+
 class ScoreGuide:
     """The `guide` of :meth:`separation.Separator.stems`: the mixture filtered by the mask of each instrument.
 
@@ -73,9 +82,15 @@ class ScoreGuide:
 
     def __init__(self, scores, settings, timbre=None):
         self.notes, self.timbre = whole_piece(scores, settings), timbre
+        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings)
 
     def __call__(self, first, magnitudes):
         """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""
         frames, bins = magnitudes.shape
+        self._match.add(first, magnitudes)
         masks = harmonics.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
         return masks.reshape(frames, -1, bins) * magnitudes[:, None]
+
+    def warnings(self):
+        """What is wrong with the score, as far as the frames tell; see :mod:`score_match`."""
+        return self._match.warnings()

@@ -15,7 +15,10 @@ logger = climate.get_logger('train')
 
 
 def parser(prog, description, defaults):
-    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``."""
+    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``.
+
+    ``keep_best`` among them is as in :class:`training.Run`.
+    """
     flags = climate.Parser(prog=prog, description=description)
     add = flags.add_arg
     add('--db', required=True, help='folder of the dataset')
@@ -42,6 +45,7 @@ def parser(prog, description, defaults):
     add('--skip_train', action='store_true', help='only separate the test songs, with the model that is there')
     add('--skip_sep', action='store_true', help='do not separate the test songs after training')
     add('--quiet', action='store_true', help='no progress')
+    flags.set_defaults(keep_best=False)
     flags.set_defaults(**defaults)
     return flags
 
@@ -125,7 +129,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
     optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
     run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
-                       optimizers=optimizers, minutes=flags.checkpoint_minutes, quiet=flags.quiet)
+                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes, quiet=flags.quiet)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:

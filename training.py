@@ -178,7 +178,7 @@ class Run:
                  optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False):
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
-        self.keep_best, self.minutes, self.optimizers = keep_best or len(optimizers) > 1, minutes, optimizers
+        self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
         self.paths = run_paths(folder, name)
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
@@ -248,6 +248,7 @@ class Run:
 
     def _epoch(self, epochs):
         epoch, dataset = self.dataset.epoch, self.dataset
+        examples = dataset.total_points
         started, saved = time.time() - self._seconds, time.time()
         done = dataset.state()['batch']
         with tqdm.tqdm(total=len(dataset), initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
@@ -266,7 +267,7 @@ class Run:
                         self._seconds = time.time() - started
                         self.save(dataset.state(number + 1))
                         saved = time.time()
-        row = self._row(epoch, time.time() - started)
+        row = self._row(epoch, examples, time.time() - started)
         self.history.append(row)
         self._sums, self._seconds = np.zeros_like(self._sums), 0.
         logger.info('%s', self.describe(row, epochs))
@@ -276,8 +277,7 @@ class Run:
         self.save(dataset.state())
         self.write_log()
 
-    def _row(self, epoch, seconds):
-        examples = self.dataset.total_points
+    def _row(self, epoch, examples, seconds):
         means = self._sums / examples
         row = {'epoch': epoch + 1, 'loss': means[0], 'seconds': seconds, 'examples_per_second': examples / seconds}
         row.update({term.name: value for term, value in zip(self.terms, means[1:])})

@@ -5,6 +5,7 @@ networks", ISMIR 2017.
 """
 import argparse
 import dataclasses
+import functools
 import math
 import os
 
@@ -12,6 +13,7 @@ import architecture
 import dataset as datasets
 import files
 import unpickle
+from dataset_sampled import SampledDataset
 from errors import InputError, UsageError
 from examples.bach10 import recipe as bach10
 from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, song_of, stem_names
@@ -65,7 +67,14 @@ def settings(flags):
 
 def dataset(flags):
     """The class of the training data, and its arguments."""
-    return datasets.LargeDatasetMask2, {'pitch_code': WIDENED.strip('_'), 'timbre_model_path': flags.timbre_model_path}
+    kind = sampled if flags.every_epoch else datasets.LargeDatasetMask2
+    return kind, {'pitch_code': WIDENED.strip('_'), 'timbre_model_path': flags.timbre_model_path}
+
+
+def sampled(*args, nsamples, seed, batch_size, **more):
+    """The training data with other files in every epoch, when there is a number of them."""
+    load = functools.partial(datasets.LargeDatasetMask2, *args, batch_size=batch_size, **more)
+    return SampledDataset(load, nsamples, seed, batch_size) if nsamples else load(nsamples=0, seed=seed)
 
 
 def phases(flags):

@@ -20,7 +20,7 @@ from examples.bach10_scoreinformed import training_flags  # noqa: E402
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     parser = training_flags.parser('trainCNNrwc.py', __doc__, {
-        'model': 'CNNrwc_se1', 'recorded': architecture.SCOREINFORMED})
+        'model': 'CNNrwc_se1', 'recorded': architecture.SCOREINFORMED, 'every_epoch': False, 'keep_best': True})
     parser.add_arg('--nepochs_adam', type=climate.non_negative_int, default=None,
                    help='epochs with Adam; default: a fifth of --nepochs')
     return training_flags.run(parser.parse_args(argv))

@@ -12,7 +12,11 @@ STYLES = ('gt', 'original')
 
 
 def parser(prog, description, defaults):
-    """The flags of a training script; `defaults` by name, with ``recorded``, the network of --legacy."""
+    """The flags of a training script.
+
+    `defaults` by name, with ``recorded``, the network of --legacy, and ``every_epoch``: whether --nsamples files are
+    drawn anew in every epoch.
+    """
     made = training_flags.parser(prog, description, dict(
         defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'))
     made.add_arg('--gt', type=climate.switch, default=None, metavar='0|1',
