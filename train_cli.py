@@ -185,7 +185,8 @@ def separate_test_songs(flags, recipe, songs, output, at_test):
     options = separate_cli.parser('', '', recipe).parse_args(
         ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
         + (['--quiet'] if flags.quiet else []))
-    options.timbre_model_path = getattr(flags, 'timbre_model_path', None)
+    for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
+        setattr(options, name, getattr(flags, name))
     settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
     plan, failures = separate_cli.readable(plan, recipe, settings, options)
     failures += separate_cli.separate(plan, loaded, settings, options)

@@ -105,13 +105,19 @@ def read_notes_file(folder):
 # --- separation ---------------------------------------------------------------------------------------
 
 def add_separation_flags(flags):
-    """The flags that a score needs."""
+    """The flags that a score and a timbre model need."""
+    add_score_flags(flags)
+    flags.add_arg('--timbre_model_path', metavar='FILE', default=None, help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
+                       'the same for training and separating')
+
+
+def add_score_flags(flags):
+    """The flags that tell where the scores are."""
     flags.add_arg('--scores', metavar='DIR', default=None,
-                  help='folder of the scores, <instrument>%s.txt, or of folders of them called like the inputs '
+                  help='folder of the scores, <instrument>%s.txt, or of folders of them called like the pieces '
                        '(default: the folder of the input)' % TEST_ENDING)
     flags.add_arg('--score_ending', metavar='TEXT', default=TEST_ENDING,
                   help='what the names of the scores end in: _b, a coarse alignment; _g, an exact one')
-    flags.add_arg('--timbre_model_path', metavar='FILE', default=None, help='the timbre model that the model needs')
 
 
 def guide(path, settings, flags):
@@ -130,18 +136,22 @@ def guide(path, settings, flags):
     InputError
         When a score is missing or cannot be read, or the timbre model is another than in training.
     """
-    first = path if isinstance(path, str) else path[0]
-    folder = flags.scores or os.path.dirname(first) or os.curdir
-    own = os.path.join(folder, os.path.splitext(os.path.basename(first))[0])
-    if flags.scores and os.path.isdir(own):
-        folder = own
     timbre = None
     if settings.score.timbre and timbre_digest(flags.timbre_model_path) != settings.score.timbre:
         raise InputError('the model was trained with a timbre model (SHA-256 %s...): give that with --timbre_model_path'
                          % settings.score.timbre[:12])
     if flags.timbre_model_path:
         timbre = unpickle.load_array(flags.timbre_model_path)
-    return ScoreGuide(bach10.read_scores(folder, flags.score_ending), settings, timbre)
+    return ScoreGuide(read_scores(path, flags), settings, timbre)
+
+
+def read_scores(path, flags):
+    """The notes of the four instruments of a sound, or of the stems whose sum it is; arguments as of :func:`guide`."""
+    first = path if isinstance(path, str) else path[0]
+    folder = flags.scores or os.path.dirname(first) or os.curdir
+    name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
+    own = os.path.join(folder, name)
+    return bach10.read_scores(own if flags.scores and os.path.isdir(own) else folder, flags.score_ending)
 
 
 def timbre_digest(path):

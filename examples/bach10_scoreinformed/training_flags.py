@@ -24,8 +24,7 @@ def parser(prog, description, defaults):
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
                  help='build_ca_1x1: convolutions only, 3.2 million parameters')
     made.add_arg('--legacy', action='store_true', help='the recorded network, in which one branch serves all sources')
-    made.add_arg('--timbre_model_path', metavar='FILE', default=None,
-                 help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is')
+    recipe.add_separation_flags(made)
     return made
 
 
