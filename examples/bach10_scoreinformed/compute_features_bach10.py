@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import climate  # noqa: E402
 import features  # noqa: E402
 import jobs  # noqa: E402
+import mixture  # noqa: E402
 from examples.bach10 import compute_features_bach10 as bach10  # noqa: E402
 from examples.bach10 import flags, generation  # noqa: E402
 from examples.bach10 import recipe as data  # noqa: E402
@@ -45,7 +46,8 @@ def compute(args, settings, piece):
     path = os.path.join(args.feature_path, piece + '.data')
     frames = features.describe_tensor(path, '__m_')[0][1]
     if args.legacy:
-        frames -= 2
+        with mixture.open_sound(data.stem_paths(args.db, piece)) as sound:
+            frames = sound.frames // data.HOP_SIZE
     fermata = settings.score.fermata
     notes.write(path, {recipe.ALIGNED: (aligned, 0., 0.), recipe.COARSE: (coarse, 0., fermata),
                        recipe.WIDENED: (coarse, None, None)}, settings, frames,
