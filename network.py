@@ -236,18 +236,22 @@ def build_stacked(network, input_var, batch_size, literal=False):
                 else LinearConvLayer(layer, filters, size, strides)
         convs.append(conv)
         layer = BiasLayer(conv if literal else NonlinearityLayer(conv))
-    slices = [SliceLayer(layer, slice(first, first + network.layers[-2][0]), axis=1)
-              for first in range(0, network.layers[-1][0], network.layers[-2][0])]
+    # a branch that serves no source has no parameters of its own: it need not be decoded
+    used = sorted({branch for branch, _, _ in network.places})
+    size = network.layers[-2][0]
+    slices = [SliceLayer(layer, slice(branch * size, (branch + 1) * size), axis=1) for branch in used]
     if literal:
         for conv in reversed(convs[:-1]):
             slices = [InverseLayer(part, conv) for part in slices]
-        return SourcesLayer(slices, network)
-    stacked = StackLayer(slices)
-    for conv in reversed(convs[1:-1]):
-        stacked = TransposeLayer(GateLayer(stacked, conv), conv)
-    stacked = GateLayer(stacked, convs[0])
-    return SourcesLayer([TransposeLayer(UnstackLayer(stacked, number, batch_size), convs[0],
-                                        only_channel(network, number)) for number in range(network.branches)], network)
+        decoded = dict(zip(used, slices))
+    else:
+        stacked = StackLayer(slices)
+        for conv in reversed(convs[1:-1]):
+            stacked = TransposeLayer(GateLayer(stacked, conv), conv)
+        stacked = GateLayer(stacked, convs[0])
+        decoded = {branch: TransposeLayer(UnstackLayer(stacked, number, batch_size), convs[0],
+                                          only_channel(network, branch)) for number, branch in enumerate(used)}
+    return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network)
 
 
 def only_channel(network, branch):
