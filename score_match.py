@@ -57,7 +57,7 @@ class ScoreMatch:
         new = magnitudes[max(0, self._next - first):]
         if not len(new):
             return
-        start, self._next = self._next, first + len(magnitudes)
+        start, self._next = max(self._next, first), first + len(magnitudes)
         power = np.cumsum(np.square(new, dtype=float), axis=1)
         frames = power[:, -1]
         self._strongest = max(self._strongest, frames.max())

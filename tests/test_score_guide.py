@@ -91,7 +91,7 @@ def test_silence_and_a_short_sound_say_nothing(magnitudes):
 
 
 def test_blocks_do_not_matter(magnitudes):
-    notes = score_guide.whole_piece(tune(1), recipe.SETTINGS)
+    notes = score_guide.whole_piece(tune(1), score_guide.plain(recipe.SETTINGS))
     whole, blocks = (ScoreMatch(notes, recipe.SETTINGS) for _ in range(2))
     whole.add(0, magnitudes)
     for first in range(0, len(magnitudes), 100):
@@ -124,9 +124,11 @@ def test_pieces_longer_than_40_seconds():
     scores = [melody(1, 130., 60), melody(2, 130., 50)]
     whole = score_guide.whole_piece(scores, recipe.SETTINGS)
     assert whole.shape == (2, 260, 43)
-    np.testing.assert_array_equal(whole[0, :, :3], [
-        [max(0, int(note.onset * RATE / 512) - 17), min(int((note.offset + .2) * RATE / 512) + 20, row[1]), note.midi]
-        for note, row in zip(scores[0], whole[0])])
+    # widened by 0.2 s, 17 frames; the last one may sound on for 0.5 s
+    expected = [[max(0, int(onset * RATE / 512) - 17), int(offset * RATE / 512) + 17, midi]
+                for onset, offset, midi in scores[0]]
+    expected[-1][1] = int(130.5 * RATE / 512)
+    np.testing.assert_array_equal(whole[0, :, :3], expected)
     legacy = score_guide.whole_piece(scores, recipe.LEGACY_SETTINGS)
     # 86 frames a second from the beginning of each 40 s
     row = next(row for row in legacy[0] if row[2] == scores[0][165].midi and abs(row[0] - 7085) < 30)
