@@ -22,7 +22,7 @@ from errors import InputError
 
 
 class Decoded:
-    """What the networks have in common: branches, each decoded to the channels of the input, and the sources among them.
+    """What the networks have in common: branches, each decoded to the channels of the input; among these the sources.
 
     See :class:`Architecture` for the fields `name`, `feat_size`, `decoders`, `channels`, `outputs`, `biases` and
     `time_context`.
@@ -72,8 +72,9 @@ class Decoded:
                                  % (path, name, value))
         network = cls(**{name: _tupled(value) for name, value in values.items()})
         every = len(network.decoders) * network.channels
-        if min(network.smallest, len(network.outputs)) < 1 or max(network.outputs) >= every or set(
-                network.decoders) != set(range(network.branches)) or network.biases not in (every, len(network.outputs)):
+        if network.smallest < 1 or max(network.outputs) >= every \
+                or set(network.decoders) != set(range(network.branches)) \
+                or network.biases not in (every, len(network.outputs)):
             raise InputError('%s describes a network that cannot be built: restore the file' % path)
         return network
 

@@ -158,7 +158,8 @@ class StridedConvLayer(LinearConvLayer):
         channels, (frames, bins) = self._count(channel), self.input_shape[2:]
         blocks, positions, stride = self.blocks, self.positions, self.stride[1]
         rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
-        patches = T.dot(rows, self._rows_of(channel).T).reshape((batch_size, frames, positions, channels, blocks, stride))
+        patches = T.dot(rows, self._rows_of(channel).T)
+        patches = patches.reshape((batch_size, frames, positions, channels, blocks, stride))
         total = _zeros((batch_size, frames, positions + blocks - 1, channels, stride))
         for block in range(blocks):
             total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])

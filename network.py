@@ -219,7 +219,8 @@ def build(network, input_var, batch_size, literal=False):
         decoded = [UnstackLayer(stacked, number, batch_size) for number in range(len(branches))]
         if network.pool > 1:
             decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
-        decoded = [TransposeLayer(branch, conv1, only_channel(network, number)) for number, branch in enumerate(decoded)]
+        decoded = [TransposeLayer(branch, conv1, only_channel(network, number))
+                   for number, branch in enumerate(decoded)]
     return SourcesLayer(decoded, network)
 
 

@@ -2,8 +2,8 @@
 
 In short blocks of frames the energy of the sound is added up by semitones. Of it, the share in the semitones of the
 notes that the score has there, and of their first overtones, is compared with the shares for the same score moved by
-more than :data:`FAR` seconds, which has the same notes at the wrong times. On renderings of the ten chorales of Bach10
-the right score, aligned or coarse, is 10 standard deviations above these; another chorale's at most 2.4.
+more than :data:`FAR` seconds, which has the same notes at the wrong times. On renderings of chorales of Bach10 the
+right score, aligned or coarse, was 10 standard deviations above these, that of another chorale at most 2.4.
 """
 import numpy as np
 

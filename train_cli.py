@@ -129,7 +129,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
     optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
     run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
-                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes, quiet=flags.quiet)
+                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
+                       quiet=flags.quiet)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:

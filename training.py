@@ -230,7 +230,8 @@ class Run:
                 self._next_phase()
             if self.phase == phase and self._phase_began != end:
                 raise InputError('%s went on with %s after %d epochs, expected %d: give the same number of epochs, or '
-                                 '--overwrite' % (self.paths['checkpoint'], self.optimizers[phase], self._phase_began, end))
+                                 '--overwrite' % (self.paths['checkpoint'], self.optimizers[phase],
+                                                  self._phase_began, end))
             end += count
             while self.phase == phase and self.dataset.epoch < end:
                 self._epoch(total)

@@ -3,15 +3,16 @@
     python benchmarks/nmf.py -i FILE ... -o DIR [--scores DIR]
     python benchmarks/nmf.py --db Bach10/Sources -o DIR
 
-Of --db, the sums of the stems of all pieces are separated. Writes the stems that examples/bach10_scoreinformed/separate_bach10.py writes, from the same scores, under the same
-names, and prints the seconds that it took.
+Of --db, the sums of the stems of all pieces are separated. Writes the stems that
+examples/bach10_scoreinformed/separate_bach10.py writes, from the same scores, under the same names, and prints the
+seconds that it took.
 
 The magnitudes V (bins, frames) are approximated by W H, with a column of W for each note of each instrument. W starts
 with the note's harmonics and is 0 beside them, H starts with 1 where the score has the note, widened by its tolerance,
 and is 0 elsewhere; multiplicative updates for the generalised Kullback-Leibler divergence keep these zeros. An
 instrument gets the share of the mixture that its notes have in W H. Sources: S. Ewert and M. Mueller, "Using
-score-informed constraints for NMF-based source separation", ICASSP 2012 (without its templates of onsets); updates: D. D.
-Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", NIPS 2000.
+score-informed constraints for NMF-based source separation", ICASSP 2012 (without its templates of onsets); updates:
+D. D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", NIPS 2000.
 """
 import os
 import sys
@@ -62,7 +63,8 @@ def main(argv=None):
         for output, stem in zip(outputs, separate(mixture, notes, args.iterations)):
             audio.write(output, stem, bach10.SAMPLE_RATE)
             print(output)
-        print('%.1f s of sound in %.1f s' % (len(mixture) / bach10.SAMPLE_RATE, time.perf_counter() - start), flush=True)
+        print('%.1f s of sound in %.1f s' % (len(mixture) / bach10.SAMPLE_RATE, time.perf_counter() - start),
+              flush=True)
 
 
 def separate(mixture, scores, iterations=ITERATIONS):

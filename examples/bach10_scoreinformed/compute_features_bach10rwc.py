@@ -31,7 +31,7 @@ def main(argv=None):
 
 
 def compute(args, item):
-    """Features of the chunks of one combination, and their notes, unless they are there; return the score-free count."""
+    """Features of the chunks of one combination, and their notes, unless they are there; return a count."""
     piece, combination = item
     settings = recipe.LEGACY_SETTINGS if args.legacy else recipe.SETTINGS
     counts = bach10rwc.compute(args, item, functools.partial(render_frames, settings) if args.legacy else None)
@@ -39,7 +39,8 @@ def compute(args, item):
     chunks = bach10rwc.cut(bach10rwc.piece_length(scores, piece), args.chunk_size)
     for path, (begin, end) in zip(bach10rwc.chunk_paths(args, piece, combination, chunks), chunks):
         if features.is_finished(path, '__m_'):
-            notes.write(path, kinds(scores, combination, settings), settings, features.describe_tensor(path, '__m_')[0][1],
+            frames = features.describe_tensor(path, '__m_')[0][1]
+            notes.write(path, kinds(scores, combination, settings), settings, frames,
                         begin / data.SAMPLE_RATE, end / data.SAMPLE_RATE)
     return counts
 
@@ -58,7 +59,8 @@ def render_frames(settings, scores, samples, combination, length, begin=0.):
     shorter by the largest time shift.
     """
     shifts = [case.time_shift for case in combination]
-    rows = note_array(scores, settings, begin=begin, finish=begin + length / data.SAMPLE_RATE, before=shifts, fermata=0.)
+    finish = begin + length / data.SAMPLE_RATE
+    rows = note_array(scores, settings, begin=begin, finish=finish, before=shifts, fermata=0.)
     length -= int(max(shifts) * data.SAMPLE_RATE)
     played = []
     for own, instrument, case in zip(rows, samples, combination):

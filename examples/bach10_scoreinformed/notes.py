@@ -13,7 +13,7 @@ from score_guide import note_array
 def add_flag(parser):
     """Add the switch of both feature scripts."""
     parser.add_arg('--legacy', action='store_true',
-                   help='place notes as the published models were trained: 0.13 frames a second early, bins one too high')
+                   help='place notes as for the published models: 0.13 frames a second early, bins one too high')
 
 
 def prepare(args):

@@ -98,7 +98,7 @@ def read_notes_file(folder):
     """
     path = os.path.join(folder, NOTES_FILE)
     if not os.path.exists(path):
-        raise InputError('there is no %s: compute the features with the scripts of examples/bach10_scoreinformed' % path)
+        raise InputError('there is no %s: compute the features with examples/bach10_scoreinformed' % path)
     return ScoreSettings.from_dict(files.read_json(path, 'the settings of notes'), path)
 
 
@@ -107,7 +107,8 @@ def read_notes_file(folder):
 def add_separation_flags(flags):
     """The flags that a score and a timbre model need."""
     add_score_flags(flags)
-    flags.add_arg('--timbre_model_path', metavar='FILE', default=None, help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
+    flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
+                  help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
                        'the same for training and separating')
 
 

@@ -1,6 +1,6 @@
 """Train a score-informed network on pieces made of RWC instrument samples, and separate Bach10 with it.
 
-    python -m examples.bach10_scoreinformed.trainCNNrwc --db /path/to/Bach10/Sources --dbs /path/to/Sibelius --output /out
+    python -m examples.bach10_scoreinformed.trainCNNrwc --db /path/to/Bach10/Sources --dbs /path/to/Sibelius
 
 Reads the features and notes of compute_features_bach10rwc. Trains with Adadelta and then, from the best epoch on, a
 fifth as many epochs with Adam; the best epoch is kept. The name of the model gets _x with --function build_ca_1x1, the

@@ -20,7 +20,7 @@ def parser(prog, description, defaults):
     made = training_flags.parser(prog, description, dict(
         defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'))
     made.add_arg('--gt', type=climate.switch, default=None, metavar='0|1',
-                 help='1: the timing of the recordings; 0: that of the score; default: that of the features that are there')
+                 help='1: the timing of the recordings; 0: that of the score; default: what the features have')
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
                  help='build_ca_1x1: convolutions only, 3.2 million parameters')
     made.add_arg('--legacy', action='store_true', help='the recorded network, in which one branch serves all sources')

@@ -1,4 +1,4 @@
-"""The script of the same name in examples/bach10_scoreinformed; the original's README calls that folder like this one."""
+"""The script of the same name in examples/bach10_scoreinformed, under the name that the original's README uses."""
 import os
 import sys
 
