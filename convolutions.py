@@ -25,7 +25,7 @@ class LinearConvLayer(Conv2DLayer):
         """Apply the convolution to `input`, without bias."""
         return T.nnet.conv2d(input, self.W, self.input_shape, self.get_W_shape(), subsample=self.stride)
 
-    def transpose(self, value, batch_size):
+    def transpose(self, value, batch_size, channel=None):
         """Apply the transposed convolution, without bias; bins that nothing reaches are 0.
 
         Parameters
@@ -34,9 +34,23 @@ class LinearConvLayer(Conv2DLayer):
             Shape (batch_size,) + output_shape[1:].
         batch_size : int
             Not that of the convolution when several branches are stacked.
+        channel : int, optional
+            Compute only this channel of the input.
         """
-        return conv2d_grad_wrt_inputs(value, self.W, (batch_size,) + self.input_shape[1:], self.get_W_shape(),
-                                      subsample=self.stride)
+        filters, channels = self.get_W_shape(), self._count(channel)
+        return conv2d_grad_wrt_inputs(value, self.W if channel is None else self.W[:, channel:channel + 1],
+                                      (batch_size, channels) + self.input_shape[2:],
+                                      (filters[0], channels) + filters[2:], subsample=self.stride)
+
+    def _count(self, channel):
+        """How many channels :meth:`transpose` computes."""
+        return self.input_shape[1] if channel is None else 1
+
+    def _rows_of(self, channel):
+        """The layer's matrix, or its rows for one channel of the input: they lie channel by channel."""
+        if channel is None:
+            return self.matrix
+        return self.matrix[channel * self.rows_per_channel:(channel + 1) * self.rows_per_channel]
 
 
 class UnrolledConvLayer(LinearConvLayer):
@@ -58,7 +72,7 @@ class UnrolledConvLayer(LinearConvLayer):
         self.group = min(size for size in range(1, positions + 1)
                          if positions % size == 0 and (4 * size >= taps or size == positions))
         self.groups = positions // self.group
-        self.stretch = self.group + taps - 1
+        self.stretch = self.rows_per_channel = self.group + taps - 1
         # one expression for all uses, so that their gradients are added before they are taken back to the filters
         self.matrix = self._unroll(taps)
 
@@ -83,14 +97,15 @@ class UnrolledConvLayer(LinearConvLayer):
         product = T.dot(rows.reshape((batch_size * other * self.groups, channels * self.stretch)), self.matrix)
         return self._arrange(product, (batch_size, other, self.groups, self.num_filters, self.group))
 
-    def transpose(self, value, batch_size):
-        channels, other, length = self.input_shape[1], self.input_shape[5 - self.axis], self.input_shape[self.axis]
+    def transpose(self, value, batch_size, channel=None):
+        channels = self._count(channel)
+        other, length = self.input_shape[5 - self.axis], self.input_shape[self.axis]
         rows = value.dimshuffle(0, 5 - self.axis, 1, self.axis)
         if self.groups > 1:
             rows = rows.reshape((batch_size, other, self.num_filters, self.groups, self.group))
             rows = rows.dimshuffle(0, 1, 3, 2, 4)
         rows = rows.reshape((batch_size * other * self.groups, self.num_filters * self.group))
-        product = T.dot(rows, self.matrix.T)
+        product = T.dot(rows, self._rows_of(channel).T)
         if self.groups == 1:
             return self._arrange(product, (batch_size, other, 1, channels, length))
         product = product.reshape((batch_size, other, self.groups, channels, self.stretch))
@@ -118,13 +133,14 @@ class StridedConvLayer(LinearConvLayer):
     def __init__(self, incoming, num_filters, filter_size, stride, **kwargs):
         super().__init__(incoming, num_filters, filter_size, stride, **kwargs)
         self.blocks = -(-filter_size[1] // stride[1])
+        self.rows_per_channel = self.blocks * stride[1]
         self.positions = self.output_shape[3]
         self.matrix = self._blocks()
 
     def _blocks(self):
         """The filters, flipped and padded to whole blocks, shape (channels * blocks * stride, filters)."""
         filters, channels, _, width = self.get_W_shape()
-        columns = self.blocks * self.stride[1]
+        columns = self.rows_per_channel
         padding = _zeros((filters, channels, columns - width))
         return T.concatenate([self.W[:, :, 0, ::-1], padding], axis=2).reshape((filters, channels * columns)).T
 
@@ -138,11 +154,12 @@ class StridedConvLayer(LinearConvLayer):
         product = T.dot(patches, self.matrix).reshape((batch_size, frames, self.positions, self.num_filters))
         return product.dimshuffle(0, 3, 1, 2)
 
-    def transpose(self, value, batch_size):
-        _, channels, frames, bins = self.input_shape
+    def transpose(self, value, batch_size, channel=None):
+        channels, (frames, bins) = self._count(channel), self.input_shape[2:]
         blocks, positions, stride = self.blocks, self.positions, self.stride[1]
         rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
-        patches = T.dot(rows, self.matrix.T).reshape((batch_size, frames, positions, channels, blocks, stride))
+        patches = T.dot(rows, self._rows_of(channel).T)
+        patches = patches.reshape((batch_size, frames, positions, channels, blocks, stride))
         total = _zeros((batch_size, frames, positions + blocks - 1, channels, stride))
         for block in range(blocks):
             total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
@@ -162,14 +179,15 @@ def fit_bins(value, shape, bins):
 
 
 class TransposeLayer(Layer):
-    """Apply the transpose of a convolution layer; owns no parameters."""
+    """Apply the transpose of a convolution layer, to one channel or to all; owns no parameters."""
 
-    def __init__(self, incoming, conv, **kwargs):
-        self.conv = conv
+    def __init__(self, incoming, conv, channel=None, **kwargs):
+        self.conv, self.channel = conv, channel
         super().__init__(incoming, **kwargs)
 
     def get_output_shape_for(self, input_shape):
-        return (input_shape[0],) + tuple(self.conv.input_shape[1:])
+        channels = self.conv.input_shape[1] if self.channel is None else 1
+        return (input_shape[0], channels) + tuple(self.conv.input_shape[2:])
 
     def get_output_for(self, input, **kwargs):
-        return self.conv.transpose(input, self.input_shape[0])
+        return self.conv.transpose(input, self.input_shape[0], self.channel)

@@ -106,8 +106,7 @@ SCRIPTS = {network.name: ': use ' + script for script, networks in {
     'examples/dsd100/separate_dsd.py': (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES),
     'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA),
     'examples/bach10/separate_bach10.py': (architecture.BACH10, architecture.BACH10_COMPACT),
-    'examples/bach10_scoreinformed/separate_bach10.py': (
-        architecture.SCOREINFORMED, architecture.SCOREINFORMED_ONE_BRANCH),
+    'examples/bach10_scoreinformed/separate_bach10.py': architecture.SCOREINFORMED_NETWORKS,
 }.items() for network in networks}
 
 

@@ -11,8 +11,10 @@ import lasagne
 import numpy as np
 import theano
 import theano.tensor as T
-from lasagne.layers import Conv2DLayer, DenseLayer, InputLayer, Layer, MergeLayer, ReshapeLayer
+from lasagne.layers import (Conv2DLayer, DenseLayer, InputLayer, Layer, MergeLayer, NonlinearityLayer, ReshapeLayer,
+                            SliceLayer)
 
+from architecture import StackedArchitecture
 from convolutions import LinearConvLayer, StridedConvLayer, TransposeLayer, UnrolledConvLayer, fit_bins
 
 
@@ -116,19 +118,19 @@ class SourcesLayer(MergeLayer):
     Parameters
     ----------
     incomings : list of Layer
-        The decoded branches, shape (batch, channels, frames, bins).
+        The decoded branches, shape (batch, channels, frames, bins), or (batch, 1, frames, bins) where a branch has
+        one channel that is used.
     network : architecture.Architecture
 
     Notes
     -----
-    The bias has one entry per channel of all slots, as the original's, also for channels that nothing uses.
+    The recorded networks' bias has one entry per channel of all slots, also for channels that nothing uses.
     """
 
     def __init__(self, incomings, network, **kwargs):
         super().__init__(incomings, **kwargs)
         self.network = network
-        self.b = self.add_param(lasagne.init.Constant(0), (len(network.decoders) * network.channels,), name='b',
-                                regularizable=False)
+        self.b = self.add_param(lasagne.init.Constant(0), (network.biases,), name='b', regularizable=False)
 
     def get_output_shape_for(self, input_shapes):
         batch_size, _, frames, bins = input_shapes[0]
@@ -143,15 +145,16 @@ class SourcesLayer(MergeLayer):
         sources : list of (int, int)
             For each source, the number of its channel in the list and of its bias.
         """
-        places = [(self.network.decoders[slot], part) for slot, part in
-                  (divmod(output, self.network.channels) for output in self.network.outputs)]
-        distinct = sorted(set(places))
-        sources = [(distinct.index(place), output) for place, output in zip(places, self.network.outputs)]
-        if self.network.channels == 1:
+        distinct = sorted({(branch, part) for branch, part, _ in self.network.places})
+        sources = [(distinct.index((branch, part)), bias) for branch, part, bias in self.network.places]
+        return [self._channel(inputs[branch], self.input_shapes[branch], part) for branch, part in distinct], sources
+
+    @staticmethod
+    def _channel(decoded, shape, part):
+        if shape[1] == 1:
             # without a slice, whose gradient would fill an array of zeros
-            shape = (self.output_shape[0],) + tuple(self.output_shape[2:])
-            return [inputs[branch].reshape(shape) for branch, _ in distinct], sources
-        return [inputs[branch][:, part] for branch, part in distinct], sources
+            return decoded.reshape((shape[0],) + tuple(shape[2:]))
+        return decoded[:, part]
 
     def rectified(self, inputs):
         """The outputs one by one, a list of tensors of shape (batch, frames, bins)."""
@@ -182,6 +185,8 @@ def build(network, input_var, batch_size, literal=False):
         Its output has the shape (batch, sources, time_context, feat_size), before the masks. Its parameters are
         those of the original, in the same order.
     """
+    if isinstance(network, StackedArchitecture):
+        return build_stacked(network, input_var, batch_size, literal)
     relu = lasagne.nonlinearities.rectify
     shape = (batch_size, network.channels, network.time_context, network.feat_size)
     first_size, first_stride = (1, network.width), (1, network.stride)
@@ -214,8 +219,66 @@ def build(network, input_var, batch_size, literal=False):
         decoded = [UnstackLayer(stacked, number, batch_size) for number in range(len(branches))]
         if network.pool > 1:
             decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
-        decoded = [TransposeLayer(branch, conv1) for branch in decoded]
+        decoded = [TransposeLayer(branch, conv1, only_channel(network, number))
+                   for number, branch in enumerate(decoded)]
     return SourcesLayer(decoded, network)
+
+
+def build_stacked(network, input_var, batch_size, literal=False):
+    """:func:`build` for an :class:`architecture.StackedArchitecture`."""
+    layer = InputLayer((batch_size, network.channels, network.time_context, network.feat_size), input_var)
+    convs = []
+    for filters, frames, bins, stride in network.layers:
+        size, strides = (frames, bins), (1, stride)
+        if literal:
+            conv = Conv2DLayer(layer, filters, size, strides)
+        else:
+            conv = StridedConvLayer(layer, filters, size, strides) if frames == 1 and stride > 1 \
+                else LinearConvLayer(layer, filters, size, strides)
+        convs.append(conv)
+        layer = BiasLayer(conv if literal else NonlinearityLayer(conv))
+    # a branch that serves no source has no parameters of its own: it need not be decoded
+    used = sorted({branch for branch, _, _ in network.places})
+    size = network.layers[-2][0]
+    slices = [SliceLayer(layer, slice(branch * size, (branch + 1) * size), axis=1) for branch in used]
+    if literal:
+        for conv in reversed(convs[:-1]):
+            slices = [InverseLayer(part, conv) for part in slices]
+        decoded = dict(zip(used, slices))
+    else:
+        stacked = StackLayer(slices)
+        for conv in reversed(convs[1:-1]):
+            stacked = TransposeLayer(GateLayer(stacked, conv), conv)
+        stacked = GateLayer(stacked, convs[0])
+        decoded = {branch: TransposeLayer(UnstackLayer(stacked, number, batch_size), convs[0],
+                                          only_channel(network, branch)) for number, branch in enumerate(used)}
+    return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network)
+
+
+def only_channel(network, branch):
+    """The channel of a branch that is used, or None when several are: the others need not be decoded."""
+    parts = {part for used, part, _ in network.places if used == branch}
+    return parts.pop() if len(parts) == 1 else None
+
+
+class GateLayer(MergeLayer):
+    """Pass what a rectifier passed: the inverse of the relu behind the convolution `conv`.
+
+    The incoming layer may stack several branches on the batch axis.
+    """
+
+    def __init__(self, incoming, conv, **kwargs):
+        super().__init__([incoming, conv], **kwargs)
+
+    def get_output_shape_for(self, input_shapes):
+        return input_shapes[0]
+
+    def get_output_for(self, inputs, **kwargs):
+        value, before = inputs
+        # the relu's derivative, 1/2 at 0 as Theano's
+        gate = (T.sgn(before) + 1) * np.asarray(0.5, value.dtype)
+        shape = self.input_shapes[1]
+        return (value.reshape((self.output_shape[0] // shape[0],) + tuple(shape)) * gate).reshape(self.output_shape)
 
 
 class LiteralConvLayer(Conv2DLayer):

@@ -19,8 +19,8 @@ SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.mp3', '.aif', '.aiff', '.aifc'
 SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
 
 
-def parser(prog, description, sources):
-    """The flags of a separation script."""
+def parser(prog, description, recipe):
+    """The flags of a separation script; `recipe` as in :func:`main`."""
     flags = climate.Parser(prog=prog, description=description, fromfile_prefix_chars=None)
     flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
                   help='sound files, or folders of sound files, to separate (WAV, FLAC, OGG, MP3, AIFF, ...)')
@@ -28,7 +28,7 @@ def parser(prog, description, sources):
     flags.add_arg('-m', '--mfile', required=True, metavar='MODEL', help='the model, .pkl (also the original\'s) or .npz')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
-    flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % sources[0])
+    flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.SOURCES[0])
     flags.add_arg('--format', type=str.upper, choices=('WAV', 'FLAC'), default='WAV', help='format of the stems')
     flags.add_arg('--subtype', type=str.upper, choices=SUBTYPES, default='PCM_16', help='sample format of the stems')
     flags.add_arg('--window', choices=sorted(WINDOWS), default=None,
@@ -38,6 +38,8 @@ def parser(prog, description, sources):
     flags.add_arg('--batch_size', type=climate.positive_int, default=32, help='windows per call of the network')
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
+    if hasattr(recipe, 'add_separation_flags'):
+        recipe.add_separation_flags(flags)
     return flags
 
 
@@ -58,7 +60,7 @@ def main(argv, prog, description, recipe):
     int
         0 when every file was separated, else 1.
     """
-    flags = parser(prog, description, recipe.SOURCES).parse_args(argv)
+    flags = parser(prog, description, recipe).parse_args(argv)
     climate.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
@@ -70,7 +72,7 @@ def main(argv, prog, description, recipe):
                         several=len(inputs) > 1 or os.path.isdir(flags.ifile[0]))
     if not flags.overwrite:
         refuse_existing(plan)
-    plan, failures = readable(plan)
+    plan, failures = readable(plan, recipe, settings, flags)
     if plan:
         files.make_folder(flags.odir)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
@@ -80,14 +82,14 @@ def main(argv, prog, description, recipe):
 
 
 def separate(plan, loaded, settings, flags):
-    """Separate the files of the plan; return [(path, error)] of those that failed."""
+    """Separate the files of the plan of :func:`readable`; return [(path, error)] of those that failed."""
     import separation
     separator = separation.Separator(loaded.network, loaded.params, settings, flags.batch_size)
     failures = []
-    for path, outputs in plan:
+    for path, outputs, guide in plan:
         try:
             files.make_folder(os.path.dirname(outputs[0]))
-            separation.separate_file(separator, path, outputs, stereo=flags.stereo,
+            separation.separate_file(separator, path, outputs, guide, stereo=flags.stereo,
                                      accompaniment_of=0 if flags.accompaniment else None, format=flags.format,
                                      subtype=flags.subtype, quiet=flags.quiet)
         except (InputError, OSError) as error:
@@ -177,13 +179,21 @@ def refuse_existing(plan):
                          % (existing[0], ' and so do %d more' % (len(existing) - 1) if len(existing) > 1 else ''))
 
 
-def readable(plan):
-    """Split the plan into what can be opened and [(path, error)] of what cannot, before anything is compiled."""
+def readable(plan, recipe, settings, flags):
+    """Open everything before anything is compiled.
+
+    Returns
+    -------
+    good : list of (path, outputs, guide)
+        The entries of the plan that can be separated, with the recipe's guide or None.
+    failures : list of (path, error)
+    """
     good, failures = [], []
     for path, outputs in plan:
         try:
             mixture.open_sound(path).close()
-            good.append((path, outputs))
+            guide = recipe.guide(path, settings, flags) if hasattr(recipe, 'guide') else None
+            good.append((path, outputs, guide))
         except InputError as error:
             failures.append((path, error))
     return good, failures

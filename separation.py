@@ -39,13 +39,17 @@ class Separator:
         self.window = WINDOWS[settings.window](settings.frame_size)
         self._masks = compile_masks(network, params, settings, batch_size)
 
-    def stems(self, blocks, stereo=False, accompaniment_of=None):
+    def stems(self, blocks, guide=None, stereo=False, accompaniment_of=None):
         """Separate a stream.
 
         Parameters
         ----------
         blocks : iterable of ndarray, shape (samples, channels)
             At the settings' sample rate.
+        guide : callable, optional
+            ``guide(first, magnitudes)`` gives the channels of the network's input, (frames, channels, bins), from the
+            scaled magnitudes, (frames, bins), of the frames from number `first` on; without it, these are the input.
+            Successive calls overlap.
         stereo : bool
             Apply the masks to every channel; False: to the downmix. The masks always come from the downmix.
         accompaniment_of : int, optional
@@ -57,7 +61,7 @@ class Separator:
             As many samples in all as went in.
         """
         analysis = None
-        masking = _Masking(self._masks, self.network, self.settings, self.batch_size)
+        masking = _Masking(self._masks, self.network, self.settings, self.batch_size, guide)
         synthesis = streaming.InverseSTFT(self.window, self.settings.hop_size)
         done = 0
 
@@ -87,8 +91,9 @@ class Separator:
 class _Masking:
     """Frames in, frames with their masks out."""
 
-    def __init__(self, function, network, settings, batch_size):
+    def __init__(self, function, network, settings, batch_size, guide):
         self._function, self._network, self._batch_size = function, network, batch_size
+        self._guide = guide or (lambda first, magnitudes: magnitudes[:, None])
         self._scale = settings.scale_factor / np.sqrt(settings.frame_size)
         self._step = network.time_context - settings.overlap
         self._overlap = settings.overlap
@@ -113,11 +118,11 @@ class _Masking:
     def _batch(self, count):
         """Run the next `count` windows, up to `batch_size`, zero-padded; return the frames they complete."""
         covered = (self._batch_size - 1) * self._step + self._network.time_context
-        magnitude = np.zeros((covered, self._network.feat_size), np.float32)
-        there = np.abs(self._pending[0, :covered]) * self._scale
-        magnitude[:len(there)] = there
-        windows = np.lib.stride_tricks.sliding_window_view(magnitude, self._network.time_context, axis=0)
-        masks = self._function(np.ascontiguousarray(windows[::self._step].transpose(0, 2, 1)[:, None]))
+        there = (np.abs(self._pending[0, :covered]) * self._scale).astype(np.float32)
+        channels = np.zeros((covered, self._network.channels, self._network.feat_size), np.float32)
+        channels[:len(there)] = self._guide(self._windows * self._step, there)
+        windows = np.lib.stride_tricks.sliding_window_view(channels, self._network.time_context, axis=0)
+        masks = self._function(np.ascontiguousarray(windows[::self._step].transpose(0, 1, 3, 2)))
         final = np.concatenate([self._fade.push(mask) for mask in masks[:count]], axis=1)
         spectrum = self._pending[:, :count * self._step]
         self._pending = self._pending[:, count * self._step:]
@@ -151,8 +156,8 @@ def compile_masks(network, params, settings, batch_size):
     return lambda windows: np.stack(function(windows), axis=1)
 
 
-def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None, format='WAV', subtype='PCM_16',
-                  quiet=False):
+def separate_file(separator, path, outputs, guide=None, stereo=False, accompaniment_of=None, format='WAV',
+                  subtype='PCM_16', quiet=False):
     """Separate a sound file.
 
     Parameters
@@ -164,8 +169,8 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
     outputs : list of str
         Where the stems go, in the order of the sources (and the accompaniment, last). They appear when all are
         complete, at the input's rate and length.
-    stereo, accompaniment_of
-        As in :meth:`Separator.stems`.
+    guide, stereo, accompaniment_of
+        As in :meth:`Separator.stems`. A guide's method ``warnings()``, if it has one, is asked in the end.
     format, subtype
         As in :class:`audio.Writer`.
     quiet : bool
@@ -208,7 +213,7 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
 
         blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
         stems = (stem.reshape(len(stem), len(outputs) * channels)
-                 for stem in separator.stems(blocks, stereo, accompaniment_of))
+                 for stem in separator.stems(blocks, guide, stereo, accompaniment_of))
         for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
             write(block)
         write(np.zeros((read - written, len(outputs) * channels)))
@@ -216,6 +221,8 @@ def separate_file(separator, path, outputs, stereo=False, accompaniment_of=None,
     if clipped:
         logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',
                        reader.path, clipped)
+    for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
+        logger.warning('%s: %s', reader.path, warning)
     return written
 
 

@@ -1,7 +1,7 @@
 """What separation must know besides the network: the transform, the scale, the windows, the masks."""
 import dataclasses
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 import scipy.signal.windows
@@ -11,6 +11,51 @@ from errors import InputError
 
 # all symmetric, as the original used them
 WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackmanharris, 'sinebell': transform.sinebell}
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How scores become the masks that filter the input of a score-informed network.
+
+    Parameters
+    ----------
+    tolerance : float
+        Seconds by which every note is widened at both ends.
+    fermata : float
+        Seconds by which a note may sound on where no later one begins.
+    nharmonics : int
+        Harmonics of a note.
+    interval : float
+        Cents from a harmonic to either limit of its range.
+    tuning : float
+        Frequency of A4, in Hz.
+    legacy : bool
+        Frames and bins of the notes as in the published models; see :mod:`harmonics`.
+    timbre : str or None
+        SHA-256 of the timbre model that weighs the harmonics.
+    """
+
+    tolerance: float = 0.2
+    fermata: float = 0.5
+    nharmonics: int = 20
+    interval: float = 50.
+    tuning: float = 440.
+    legacy: bool = False
+    timbre: Optional[str] = None
+
+    @classmethod
+    def from_dict(cls, values, path):
+        """From what JSON can hold; `path` is the file that errors name."""
+        ranges = {'tolerance': (0, 60), 'fermata': (0, 60), 'nharmonics': (1, 1000), 'interval': (0, 1200),
+                  'tuning': (1, 20000)}
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or set(values) != fields or not isinstance(values['legacy'], bool) \
+                or not (values['timbre'] is None or isinstance(values['timbre'], str)) \
+                or type(values['nharmonics']) is not int \
+                or not all(type(values[name]) in (int, float) and low <= values[name] <= high
+                           for name, (low, high) in ranges.items()):
+            raise InputError('%s gives the scores %.200r, which cannot be used: restore the file' % (path, values))
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -37,6 +82,8 @@ class Settings:
         Weight of the masks' noise.
     mask_noise_in_numerator : bool
         See :func:`network.soft_masks`.
+    score : ScoreSettings, optional
+        Of a score-informed model.
     """
 
     sources: Tuple[str, ...]
@@ -49,16 +96,20 @@ class Settings:
     downmix: str = 'mean'
     mask_eps: float = 1e-18
     mask_noise_in_numerator: bool = True
+    score: Optional[ScoreSettings] = None
 
     def to_dict(self):
-        """The settings as a dictionary that JSON can hold."""
-        return dict(dataclasses.asdict(self), sources=list(self.sources))
+        """The settings as a dictionary that JSON can hold; `score` is left out when there is none."""
+        values = dict(dataclasses.asdict(self), sources=list(self.sources))
+        if self.score is None:
+            del values['score']
+        return values
 
     @classmethod
     def from_dict(cls, values, path):
         """The reverse of :meth:`to_dict`; `path` is the file that errors name."""
-        fields = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or set(values) != fields:
+        fields = {field.name for field in dataclasses.fields(cls)} - {'score'}
+        if not isinstance(values, dict) or set(values) - {'score'} != fields:
             raise InputError('%s does not hold the settings %s: restore the file' % (path, ', '.join(sorted(fields))))
         number = {name: type(values[name]) in (int, float) and not isinstance(values[name], bool)
                   for name in ('frame_size', 'hop_size', 'sample_rate', 'scale_factor', 'overlap', 'mask_eps')}
@@ -82,4 +133,5 @@ class Settings:
             if not fine:
                 raise InputError('%s gives %s = %.60r, which cannot be used: restore the file'
                                  % (path, name, values[name]))
-        return cls(**dict(values, sources=tuple(sources)))
+        score = ScoreSettings.from_dict(values['score'], path) if 'score' in values else None
+        return cls(**dict(values, sources=tuple(sources), score=score))

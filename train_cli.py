@@ -15,7 +15,10 @@ logger = climate.get_logger('train')
 
 
 def parser(prog, description, defaults):
-    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``."""
+    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``.
+
+    ``keep_best`` among them is as in :class:`training.Run`.
+    """
     flags = climate.Parser(prog=prog, description=description)
     add = flags.add_arg
     add('--db', required=True, help='folder of the dataset')
@@ -42,6 +45,7 @@ def parser(prog, description, defaults):
     add('--skip_train', action='store_true', help='only separate the test songs, with the model that is there')
     add('--skip_sep', action='store_true', help='do not separate the test songs after training')
     add('--quiet', action='store_true', help='no progress')
+    flags.set_defaults(keep_best=False)
     flags.set_defaults(**defaults)
     return flags
 
@@ -62,7 +66,9 @@ def run(flags, recipe, feature_paths, **at_test):
     recipe : module
         With SETTINGS, NETWORKS, LOSS, TRAINING_EPS, ``network(flags)`` and ``test_songs(flags)``: [(sound file, or
         files whose sum is the mixture, names of the stems without extension, relative to ``<output>/output``)].
-        Optionally ``song_of(name)``, the song of a feature file.
+        Optionally ``song_of(name)``, the song of a feature file; ``settings(flags)``, in place of SETTINGS;
+        ``dataset(flags)``, the class of the data and its arguments; ``phases(flags)``, [(optimizer, epochs), ...];
+        and what :func:`separate_cli.main` takes.
     feature_paths : list of str
         Folders of the features.
     **at_test
@@ -82,12 +88,13 @@ def run(flags, recipe, feature_paths, **at_test):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
     output = flags.output or flags.db
     network = recipe.network(flags)
-    if min(network.encoded + network.kernel) < 1:
+    if network.smallest < 1:
         raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
     songs = [] if flags.skip_sep else recipe.test_songs(flags)
     if not songs and not flags.skip_sep:
         raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
-    settings = dataclasses.replace(recipe.SETTINGS, scale_factor=flags.scale_factor, overlap=flags.overlap)
+    settings = recipe.settings(flags) if hasattr(recipe, 'settings') else recipe.SETTINGS
+    settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
     if not flags.skip_train:
         train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
         # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
@@ -120,8 +127,10 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     backend.prepare()
     import training
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
+    optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
     run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
-                       minutes=flags.checkpoint_minutes, quiet=flags.quiet)
+                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
+                       quiet=flags.quiet)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:
@@ -131,18 +140,20 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     del initial  # up to 856 MB
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
-    run.run(flags.nepochs)
+    run.run(*epochs)
     data.close()
 
 
 def split(flags, recipe, feature_paths, settings):
     """The training data and, with --validation, the songs that are held out (else None)."""
+    kind, options = recipe.dataset(flags) if hasattr(recipe, 'dataset') else (dataset.LargeDataset, {})
+
     def load(nsamples=flags.nsamples, **more):
-        return dataset.LargeDataset(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
-                                    time_context=flags.time_context, overlap=flags.overlap, nprocs=flags.nprocs,
-                                    mult_factor_in=settings.scale_factor, mult_factor_out=settings.scale_factor,
-                                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed,
-                                    nsamples=nsamples, **more)
+        return kind(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
+                    time_context=flags.time_context, overlap=flags.overlap, nprocs=flags.nprocs,
+                    mult_factor_in=settings.scale_factor, mult_factor_out=settings.scale_factor,
+                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed, nsamples=nsamples,
+                    **options, **more)
     if not flags.validation:
         return load(), None
     songs = sorted(set(map(getattr(recipe, 'song_of', song_of), load(nsamples=0).file_list)))
@@ -172,10 +183,12 @@ def separate_test_songs(flags, recipe, songs, output, at_test):
     loaded = model.load(path, recipe.NETWORKS, 'this script')
     folder = os.path.join(output, 'output')
     plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
-    options = separate_cli.parser('', '', recipe.SOURCES).parse_args(
+    options = separate_cli.parser('', '', recipe).parse_args(
         ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
         + (['--quiet'] if flags.quiet else []))
-    plan, failures = separate_cli.readable(plan)
+    for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
+        setattr(options, name, getattr(flags, name))
     settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
+    plan, failures = separate_cli.readable(plan, recipe, settings, options)
     failures += separate_cli.separate(plan, loaded, settings, options)
     return separate_cli.report(failures, len(songs))

@@ -5,6 +5,7 @@ frames: what travels per step is a few hundred bytes. Source of the recipe: P. C
 E. Gomez, LVA/ICA 2017, section 3; the optimiser is Adadelta with learning rate 1, rho 0.95, epsilon 1e-6.
 """
 import csv
+import gc
 import io
 import os
 import pickle
@@ -52,6 +53,9 @@ class Step:
         self.batch_size, self.time_context = batch_size, network.time_context
         frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
         self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
+        # of a score-informed network: the mixture times each mask, multiplied once and not at every step
+        self._filtered = theano.shared(np.zeros((1, network.channels * bins), theano.config.floatX)) \
+            if network.channels > 1 else None
         # one array per source: elementwise operations are several times faster on arrays without gaps
         self._outputs = [theano.shared(np.zeros((1, bins), theano.config.floatX)) for _ in range(sources)]
         starts = T.lvector('starts')
@@ -60,7 +64,9 @@ class Step:
         targets = [output[rows].reshape((batch_size, frames, bins)) for output in self._outputs]
 
         lasagne.random.set_rng(np.random.RandomState(seed))
-        self.net = layers.build(network, mixture.dimshuffle(0, 'x', 1, 2), batch_size)
+        seen = mixture.dimshuffle(0, 'x', 1, 2) if self._filtered is None else \
+            self._filtered[rows].reshape((batch_size, frames, network.channels, bins)).dimshuffle(0, 2, 1, 3)
+        self.net = layers.build(network, seen, batch_size)
         noise = theano.shared(layers.mask_noise((batch_size, frames, bins), seed))
         loss, values, known, bias_gradient = objective.masked_loss(
             terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
@@ -76,17 +82,32 @@ class Step:
         self._evaluate = None
         self._evaluation = ([starts], [loss] + values, mode)
 
-    def load_chunk(self, inputs, outputs):
-        """Put the frames of a chunk on the device: shapes (frames, bins) and (frames, sources * bins).
+    def load_chunk(self, inputs, outputs, masks=None):
+        """Put the frames of a chunk on the device.
 
         A window of silence goes behind them: it adds nothing to loss and gradient, and fills up a last batch.
+
+        Parameters
+        ----------
+        inputs, outputs : ndarray, shape (frames, bins), (frames, sources * bins)
+        masks : ndarray, shape (frames, channels * bins), optional
+            Of a score-informed network: what the channels of its input are filtered with.
         """
-        outputs = np.split(outputs, len(self._outputs), axis=1)
-        for variable, frames in zip([self._inputs] + self._outputs, [inputs] + outputs):
-            device = np.zeros((len(frames) + self.time_context,) + frames.shape[1:], theano.config.floatX)
-            device[:len(frames)] = frames
+        bins = inputs.shape[1]
+        for variable, frames in zip([self._inputs] + self._outputs,
+                                    [inputs] + np.split(outputs, len(self._outputs), axis=1)):
+            device = self._room(len(inputs), bins)
+            device[:len(inputs)] = frames
             variable.set_value(device, borrow=True)
+        if self._filtered is not None:
+            device = self._room(len(inputs), masks.shape[1])
+            for first in range(0, masks.shape[1], bins):
+                np.multiply(inputs, masks[:, first:first + bins], out=device[:len(inputs), first:first + bins])
+            self._filtered.set_value(device, borrow=True)
         self._silence = len(inputs)
+
+    def _room(self, frames, width):
+        return np.zeros((frames + self.time_context, width), theano.config.floatX)
 
     def train(self, starts):
         """One step on the windows that start at the frames `starts`, at most `batch_size` of them.
@@ -141,9 +162,12 @@ class Run:
         As in :class:`Step`.
     dataset : dataset.LargeDataset
     validation : dataset.LargeDataset, optional
-        Songs that are held out: the model of the epoch with the lowest loss on them is kept, otherwise the last.
+        Songs that are held out: the model of the epoch with the lowest loss on them is kept.
     seed : int
-    optimizer : {'adadelta', 'adam'}
+    optimizers : tuple of {'adadelta', 'adam'}
+        One per phase of the training; every phase but the first begins with the model that was kept.
+    keep_best : bool
+        Without `validation`, keep the model of the epoch with the lowest training loss; otherwise the last.
     minutes : float
         A checkpoint is written at every end of an epoch and after so many minutes.
     quiet : bool
@@ -151,16 +175,21 @@ class Run:
     """
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
-                 optimizer='adadelta', minutes=10., quiet=False):
+                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False):
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
-        self.minutes = minutes
+        self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
         self.paths = run_paths(folder, name)
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
-                      'optimizer': optimizer, 'batch_size': dataset.batch_size,
+                      'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
-        self.step = Step(network, settings, terms, dataset.batch_size, seed, optimizer)
+        self.step = self._new_step(0)
+        self.phase, self._phase_began = 0, 0
         self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
+
+    def _new_step(self, phase):
+        return Step(self.network, self.settings, self.terms, self.dataset.batch_size, self.facts['seed'],
+                    self.optimizers[phase])
 
     def resume(self):
         """Continue from the checkpoint. False when there is none.
@@ -177,26 +206,56 @@ class Run:
             if info.get('facts', {}).get(name) != value:
                 raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or --overwrite'
                                  % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
+        phase, self._phase_began = info.get('phase', (0, 0))
+        if phase != self.phase:
+            self.phase, self.step = phase, None  # the one before takes memory
+            self.step = self._new_step(phase)
         self.step.set_values(params, optimizer)
         self.dataset.restore(info['data'])
         self.history, self._seconds = info['history'], info['seconds']
         self._sums = np.array(info['sums'])
         return True
 
-    def run(self, epochs):
-        """Train up to `epochs` epochs in all, from wherever the run is."""
-        while self.dataset.epoch < epochs:
-            self._epoch(epochs)
+    def run(self, *epochs):
+        """Train from wherever the run is, up to so many epochs with each optimizer in turn.
+
+        Raises
+        ------
+        InputError
+            When the run has begun a later phase after another number of epochs.
+        """
+        total, end = sum(epochs), 0
+        for phase, count in enumerate(epochs):
+            if self.phase < phase:
+                self._next_phase()
+            if self.phase == phase and self._phase_began != end:
+                raise InputError('%s went on with %s after %d epochs, expected %d: give the same number of epochs, or '
+                                 '--overwrite' % (self.paths['checkpoint'], self.optimizers[phase],
+                                                  self._phase_began, end))
+            end += count
+            while self.phase == phase and self.dataset.epoch < end:
+                self._epoch(total)
         self.write_losses()
+
+    def _next_phase(self):
+        """Go on with the next optimizer from the model that was kept."""
+        kept = model.load(self.paths['model'], (self.network,), 'this run')
+        logger.info('going on with %s from epoch %d', self.optimizers[self.phase + 1], kept.training['epochs'])
+        self.step = None  # before the next one takes memory
+        gc.collect()
+        self.phase, self._phase_began = self.phase + 1, self.dataset.epoch
+        self.step = self._new_step(self.phase)
+        self.step.set_values(kept.params)
 
     def _epoch(self, epochs):
         epoch, dataset = self.dataset.epoch, self.dataset
+        examples = dataset.total_points
         started, saved = time.time() - self._seconds, time.time()
         done = dataset.state()['batch']
         with tqdm.tqdm(total=len(dataset), initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
                        disable=True if self.quiet else None, leave=False) as bar:
             for chunk in dataset.chunks():
-                self.step.load_chunk(chunk.inputs, chunk.outputs)
+                self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
                 for number in range(len(chunk)):
                     starts = chunk.starts[number * dataset.batch_size:(number + 1) * dataset.batch_size]
                     values = self.step.train(starts)
@@ -209,7 +268,7 @@ class Run:
                         self._seconds = time.time() - started
                         self.save(dataset.state(number + 1))
                         saved = time.time()
-        row = self._row(epoch, time.time() - started)
+        row = self._row(epoch, examples, time.time() - started)
         self.history.append(row)
         self._sums, self._seconds = np.zeros_like(self._sums), 0.
         logger.info('%s', self.describe(row, epochs))
@@ -219,15 +278,15 @@ class Run:
         self.save(dataset.state())
         self.write_log()
 
-    def _row(self, epoch, seconds):
-        examples = self.dataset.total_points
+    def _row(self, epoch, examples, seconds):
         means = self._sums / examples
         row = {'epoch': epoch + 1, 'loss': means[0], 'seconds': seconds, 'examples_per_second': examples / seconds}
         row.update({term.name: value for term, value in zip(self.terms, means[1:])})
         if self.validation:
-            best = min([old['validation'] for old in self.history], default=np.inf)
             row['validation'] = self.validate()
-            row['best'] = bool(row['validation'] < best)
+        if self.validation or self.keep_best:
+            measure = 'validation' if self.validation else 'loss'
+            row['best'] = bool(row[measure] < min([old[measure] for old in self.history], default=np.inf))
         return row
 
     def validate(self):
@@ -235,7 +294,7 @@ class Run:
         total = 0.
         self.validation.set_epoch(0)
         for chunk in self.validation.chunks():
-            self.step.load_chunk(chunk.inputs, chunk.outputs)
+            self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
             for first in range(0, len(chunk.starts), self.dataset.batch_size):
                 total += self.step.evaluate(chunk.starts[first:first + self.dataset.batch_size])[0]
         return total / self.validation.total_points
@@ -243,7 +302,8 @@ class Run:
     def describe(self, row, epochs):
         """One line about an epoch; losses are per example."""
         terms = ', '.join('%s %.4g' % (term.name, row[term.name]) for term in self.terms)
-        held_out = ', held out %.4g%s' % (row['validation'], ' (best)' if row['best'] else '') if 'best' in row else ''
+        held_out = ', held out %.4g' % row['validation'] if 'validation' in row else ''
+        held_out += ' (best)' if row.get('best') else ''
         return 'epoch %d/%d: loss %.6g (%s)%s, %.1f s, %.0f examples/s' % (
             row['epoch'], epochs, row['loss'], terms, held_out, row['seconds'], row['examples_per_second'])
 
@@ -262,7 +322,7 @@ class Run:
         params, optimizer = self.step.get_values()
         checkpoint.save(self.paths['checkpoint'], params, optimizer, {
             'facts': self.facts, 'data': data, 'history': self.history, 'sums': self._sums.tolist(),
-            'seconds': self._seconds})
+            'seconds': self._seconds, 'phase': [self.phase, self._phase_began]})
 
     def save_model(self, row):
         """Write the model with what is known about its training."""

@@ -18,11 +18,13 @@ from recorded import RecordedNetwork  # noqa: E402
 
 FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
             'ikala_train': architecture.IKALA, 'bach10': architecture.BACH10,
-            'si_build_ca': architecture.SCOREINFORMED, 'si_samp': architecture.SCOREINFORMED_ONE_BRANCH}
+            'si_build_ca_1x1': architecture.SCOREINFORMED_1X1,
+            'si_build_ca_float64': architecture.SCOREINFORMED, 'si_samp': architecture.SCOREINFORMED_ONE_BRANCH}
 
 RECORDED = ['dsd100_separate', 'dsd100_train_float64', 'dsd100_train_smooth', 'ikala_separate_pooled',
             'ikala_separate_pooled_float64', 'ikala_train_float64', 'ikala_train_smooth', 'bach10_separate',
-            'bach10_train_float64', 'bach10_train_smooth', 'si_build_ca_float64', 'si_samp_float64']
+            'bach10_train_float64', 'bach10_train_smooth', 'si_build_ca_float64', 'si_samp_float64',
+            'si_build_ca_1x1_float64']
 
 
 def of_size(name, info):
@@ -55,6 +57,36 @@ def test_recorded_outputs_and_masks(name, literal):
     sources = (values * recorded.mixture).transpose(1, 0, 2, 3)[:, :, None]
     recorded.compare('sources', sources, tolerance, 0 if recorded.float64 else 0.002)
     assert values.min() >= 0 and values.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize('arch', [architecture.SCOREINFORMED_FOUR_BRANCHES, architecture.SCOREINFORMED_COMPACT,
+                                  architecture.SCOREINFORMED_1X1_FOUR_BRANCHES])
+def test_every_source_has_a_branch_of_its_own(arch):
+    """The matrix products against Lasagne's layers; and each source hears its own branch only."""
+    arch = dataclasses.replace(arch, feat_size=257)
+    if arch.name.startswith('compact'):
+        arch = dataclasses.replace(arch, width=257, filters=(8, 8))
+    rs = np.random.RandomState(5)
+    params = [rs.uniform(-.05, .08, size=shape) for shape in arch.param_shapes()]
+    assert params[-1].shape == (4,)
+    inputs = rs.uniform(size=(2, 4, 30, 257))
+    with theano.configparser.change_flags(floatX='float64'):
+        entry, results = T.tensor4(), []
+        for literal in (False, True):
+            net = network.build(arch, entry, 2, literal=literal)
+            variables = lasagne.layers.get_all_params(net)
+            lasagne.layers.set_all_param_values(net, params)
+            function = theano.function([entry], T.stack(network.source_outputs(net), axis=1))
+            results.append(function(inputs))
+            if not literal:
+                # only of the last source: the dense layer's biases, or the last quarter of the last filters
+                own = variables[-2]
+                value = own.get_value()
+                value[-(len(value) // 4 if isinstance(arch, architecture.StackedArchitecture) else len(value)):] += .5
+                own.set_value(value)
+                changed = function(inputs) != results[0]
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-9, atol=1e-12)
+    assert results[0].std() > 0 and changed.any(axis=(0, 2, 3)).tolist() == [False, False, False, True]
 
 
 def test_the_draws_are_the_recorded_ones(golden_json):

@@ -37,6 +37,7 @@ RECORDED = {
     'bach10_train_smooth_float64': (architecture.BACH10, BACH10_LOSS, False),
     'bach10_train_smooth': (architecture.BACH10, BACH10_LOSS, False),
     'si_build_ca_float64': (architecture.SCOREINFORMED, BACH10_LOSS, False),
+    'si_build_ca_1x1_float64': (architecture.SCOREINFORMED_1X1, BACH10_LOSS, False),
     'si_samp_float64': (architecture.SCOREINFORMED_ONE_BRANCH, BACH10_LOSS, False),
 }
 
@@ -207,6 +208,75 @@ def test_training_lowers_the_loss_and_keeps_the_best_epoch(tmp_path, small_featu
     # the held-out loss, by a plain restatement on one window at a time
     run.step.set_values(loaded.params)
     assert abs(run.validate() - best['validation']) < 1e-6 * best['validation']
+
+
+@pytest.mark.parametrize('killed,minutes', [(4, 100.), (13, 100.), (14, 1e-9), (15, 1e-9), (17, 1e-9)])
+def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_features, killed, minutes):
+    """Two epochs of Adadelta, one of Adam from the best of them; killed before, at and after the change."""
+    phases = {'optimizers': ('adadelta', 'adam'), 'keep_best': True}
+    straight = start(tmp_path / 'straight', small_features, **phases)
+    straight.run(2, 1)
+    assert len(straight.dataset) == 6 and [row['best'] for row in straight.history] == [True] * 3
+    broken = start(tmp_path / 'broken', small_features, minutes=minutes, **phases)
+    kill_after(broken, min(killed, 12))
+    if killed > 12:  # the second phase has a step of its own
+        next_phase = broken._next_phase
+
+        def dying():
+            next_phase()
+            kill_after(broken, killed - 12)
+        broken._next_phase = dying
+        broken.step.train = training.Step.train.__get__(broken.step)
+    with pytest.raises(Killed):
+        broken.run(2, 1)
+    resumed = start(tmp_path / 'broken', small_features, **phases)
+    assert resumed.resume() == (killed > 5) and resumed.phase == (killed > 13)
+    resumed.run(2, 1)
+    assert values(resumed) == values(straight)
+    assert resumed.facts['optimizer'] == 'adadelta, then adam'
+    with pytest.raises(InputError, match='went on with adam after 2 epochs, expected 3: give the same number'):
+        resumed.run(3, 1)
+
+
+def test_the_second_phase_begins_with_the_best_epoch(tmp_path, small_features):
+    run = start(tmp_path, small_features, optimizers=('adadelta', 'adam'), keep_best=True)
+    run.run(1)
+    best = [param.copy() for param in run.step.get_values()[0]]
+    kept = (tmp_path / 'model_x.pkl').read_bytes()
+    run.history[0]['loss'] = 0.  # the second epoch cannot be better: it must not be kept, nor gone on from
+    run.run(2)
+    assert not run.history[1]['best'] and (tmp_path / 'model_x.pkl').read_bytes() == kept
+    run._next_phase()
+    for ours, expected in zip(run.step.get_values()[0], best):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize('outputs, biases', [((0, 1, 2, 3), 16), ((0, 5, 10, 15), 4)])
+def test_a_step_on_filtered_inputs_equals_the_network_on_them(outputs, biases):
+    """Loss of a score-informed step against the network built by Lasagne's layers, fed with mixture times masks."""
+    small = dataclasses.replace(SMALL, channels=4, decoders=(0, 1, 2, 3), outputs=outputs, biases=biases)
+    rs = np.random.RandomState(3)
+    inputs, outputs = rs.uniform(size=(70, 17)), rs.uniform(size=(70, 4 * 17))
+    masks = rs.uniform(size=(70, 4, 17))
+    masks = (masks / masks.sum(axis=1, keepdims=True)).reshape(70, -1)
+    starts = np.array([0, 31, 40])
+    with theano.configparser.change_flags(floatX='float64'):
+        step = training.Step(small, SETTINGS, BACH10_LOSS, 3, seed=2)
+        params = [rs.uniform(0, .3, size=shape) for shape in small.param_shapes()]
+        step.set_values(params)
+        step.load_chunk(inputs, outputs, masks)
+        window = starts[:, None] + np.arange(30)
+        filtered = (inputs[:, None] * masks.reshape(70, 4, 17))[window].transpose(0, 2, 1, 3)
+        entry = T.tensor4()
+        net = network.build(small, entry, 3, literal=True)
+        lasagne.layers.set_all_param_values(net, params)
+        decoded = theano.function([entry], network.source_outputs(net))(filtered)
+        noise = network.mask_noise((3, 30, 17), 2)
+        found = step.evaluate(starts)
+    shares = [one + SETTINGS.mask_eps * noise for one in decoded]
+    targets = outputs[window].reshape(3, 30, 4, 17)
+    errors = [((share / sum(shares) * inputs[window] - targets[:, :, j]) ** 2).sum() for j, share in enumerate(shares)]
+    np.testing.assert_allclose(found, [sum(errors)] + errors, rtol=1e-9)
 
 
 def test_a_batch_that_is_not_full_counts_what_is_there(tmp_path, small_features):

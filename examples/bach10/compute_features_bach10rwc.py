@@ -32,7 +32,12 @@ LARGEST_SAMPLE_GT = 50
 
 def main(argv=None):
     """Generate data by the flags `argv`; return the exit code."""
-    parser = flags.parser(__doc__, 'compute_features_bach10rwc.py', 'transforms/t3_rwc')
+    return generate(argv, parser(__doc__), compute)
+
+
+def parser(description):
+    """The flags of the generation from instrument samples."""
+    parser = flags.parser(description, 'compute_features_bach10rwc.py', 'transforms/t3_rwc')
     parser.add_arg('--db', required=True, help='folder of the pieces, each with scores <source>_g_original.txt')
     parser.add_arg('--rwc', required=True, help='folder of the instrument samples, with wav and mat')
     parser.add_arg('--chunk_size', type=climate.positive_float, default=45., help='seconds of a file at most')
@@ -40,26 +45,42 @@ def main(argv=None):
     parser.add_arg('--original', type=climate.switch, default=True,
                    help='1: timing of the score; 0: timing of the recordings')
     parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of the draw of combinations')
-    args = flags.parse(parser, argv, 'db', 'rwc')
+    return parser
+
+
+def generate(argv, made, work, prepare=None, **defaults):
+    """Generate data by the flags `argv` of the parser `made`; return the exit code.
+
+    Parameters
+    ----------
+    work : callable
+        As :func:`compute`.
+    prepare : callable, optional
+        Called with the flags when they have been checked.
+    **defaults
+        Further flags that the features depend on, with the values for which they are the same as without.
+    """
+    args = flags.parse(made, argv, 'db', 'rwc')
     if args.chunk_size < 1 or args.sample_size < 1:
-        parser.error('--chunk_size %g, --sample_size %g: expected 1 or more' % (args.chunk_size, args.sample_size))
-    style = 'original' if args.original else 'gt'
+        made.error('--chunk_size %g, --sample_size %g: expected 1 or more' % (args.chunk_size, args.sample_size))
     cases = generation.rwc_cases(recipe.TIME_SHIFTS if args.original else [0.])
     number = int(args.sample_size) if args.original else min(LARGEST_SAMPLE_GT, int(args.sample_size))
     instruments(args.rwc)
     generation.prepare_folder(args.feature_path, {
         'db': os.path.abspath(args.db), 'rwc': os.path.abspath(args.rwc), 'chunk_size': args.chunk_size,
-        'seed': args.seed, 'dtype': args.dtype})
+        'seed': args.seed, 'dtype': args.dtype,
+        **{name: getattr(args, name) for name, default in defaults.items() if getattr(args, name) != default}})
+    if prepare:
+        prepare(args)
     items, seconds = [], 0.
     for piece in recipe.pieces(args.db):
-        length = piece_length(recipe.read_scores(os.path.join(args.db, piece), recipe.SCORE_ENDINGS[style]), piece)
+        length = piece_length(scores_of(args, piece), piece)
         combinations = generation.draw(cases, number, args.seed, piece)
         items += [(piece, combination) for combination in combinations]
         seconds += length * len(combinations)
-        make_folder(os.path.join(args.feature_path, piece, style))
+        make_folder(os.path.join(args.feature_path, piece, style_of(args)))
     generation.check_space(args.feature_path, seconds, args.dtype)
-    outcomes = jobs.run(functools.partial(compute, args.db, args.rwc, args.feature_path, args.chunk_size, style,
-                                          args.dtype), items, args.nprocs, unit='combination', quiet=args.quiet)
+    outcomes = jobs.run(functools.partial(work, args), items, args.nprocs, unit='combination', quiet=args.quiet)
     generation.report(outcomes, 'files')
     return jobs.summarize(outcomes)
 
@@ -79,8 +100,33 @@ def piece_length(scores, piece):
     return length
 
 
-def compute(db, rwc_path, feature_path, chunk_size, style, dtype, item):
+def style_of(args):
+    """The timing that the flags ask for, as features and scores are called."""
+    return 'original' if args.original else 'gt'
+
+
+def scores_of(args, piece):
+    """The scores of a piece with that timing: a list of notes for each source."""
+    return recipe.read_scores(os.path.join(args.db, piece), recipe.SCORE_ENDINGS[style_of(args)])
+
+
+def chunk_paths(args, piece, combination, chunks):
+    """Where the features of the chunks of a combination go, without tag."""
+    name = '%s_%s' % (piece, generation.describe(combination))
+    return [os.path.join(args.feature_path, piece, style_of(args), '%s_%d.data' % (name, number))
+            for number in range(len(chunks))]
+
+
+def compute(args, item, play=None):
     """Play one combination of one piece and compute the features of its chunks, unless they are there.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    item : (str, tuple of generation.Case)
+        Piece and combination.
+    play : callable, optional
+        In place of :func:`render`, for one chunk after the other.
 
     Returns
     -------
@@ -88,22 +134,27 @@ def compute(db, rwc_path, feature_path, chunk_size, style, dtype, item):
         Chunks that were ``'written'``, ``'kept'``, or left out, by reason: a sample is missing.
     """
     piece, combination = item
-    scores = recipe.read_scores(os.path.join(db, piece), recipe.SCORE_ENDINGS[style])
-    name = '%s_%s' % (piece, generation.describe(combination))
-    chunks = cut(piece_length(scores, piece), chunk_size)
-    paths = [os.path.join(feature_path, piece, style, '%s_%d.data' % (name, number)) for number in range(len(chunks))]
+    scores = scores_of(args, piece)
+    chunks = cut(piece_length(scores, piece), args.chunk_size)
+    paths = chunk_paths(args, piece, combination, chunks)
     counts = generation.Counter(kept=sum(features.is_finished(path, '__m_') for path in paths))
     if counts['kept'] == len(paths):
         return counts
-    signals, missing = render(scores, instruments(rwc_path), combination, chunks[-1][1])
+    samples = instruments(args.rwc)
+    if not play:
+        whole, lost = render(scores, samples, combination, chunks[-1][1])
     for (begin, end), path in zip(chunks, paths):
         if features.is_finished(path, '__m_'):
             continue
-        reason = next((reason for event, reason in missing if event.start < end
-                       and event.start + event.duration * recipe.SAMPLE_RATE > begin), None)
-        if reason is None:
-            recipe.transform().compute_transform(signals[begin:end], out_path=path, dtype=dtype)
-        counts[reason or 'written'] += 1
+        if play:
+            signals, missing = play(scores, samples, combination, end - begin, begin / recipe.SAMPLE_RATE)
+        else:
+            signals = whole[begin:end]
+            missing = [(event, reason) for event, reason in lost
+                       if event.start < end and event.start + event.duration * recipe.SAMPLE_RATE > begin]
+        if not missing:
+            recipe.transform().compute_transform(signals, out_path=path, dtype=args.dtype)
+        counts[missing[0][1] if missing else 'written'] += 1
     return counts
 
 

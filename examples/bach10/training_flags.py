@@ -37,14 +37,17 @@ def parser(prog, description, defaults, unused=()):
     return made
 
 
-def run(flags, folders):
+def run(flags, folders, recipe=recipe):
     """Train and separate the test songs.
 
     Parameters
     ----------
     flags : argparse.Namespace
+        Its `feature_path` is replaced by the folder that it stands for.
     folders : callable
         Gives the folders that hold feature files, when it is called with the folder --feature_path.
+    recipe : module
+        As in :func:`train_cli.run`.
 
     Returns
     -------
@@ -59,5 +62,6 @@ def run(flags, folders):
     if not flags.skip_train:
         if '<dbs>' in flags.feature_path and not flags.dbs:
             raise UsageError('the features are in %s: give --dbs, or --feature_path' % flags.feature_path)
-        paths = folders(flags.feature_path.replace('<dbs>', flags.dbs or '', 1).replace('<db>', flags.db, 1))
+        flags.feature_path = flags.feature_path.replace('<dbs>', flags.dbs or '', 1).replace('<db>', flags.db, 1)
+        paths = folders(flags.feature_path)
     return train_cli.run(flags, recipe, paths, scale_factor=flags.scale_factor_test)

@@ -1,0 +1,160 @@
+"""What score-informed separation of Bach10 adds to :mod:`examples.bach10.recipe`: scores, networks, phases of training.
+
+Source: Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
+networks", ISMIR 2017.
+"""
+import argparse
+import dataclasses
+import functools
+import math
+import os
+
+import architecture
+import dataset as datasets
+import files
+import unpickle
+from dataset_sampled import SampledDataset
+from errors import InputError, UsageError
+from examples.bach10 import recipe as bach10
+from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, song_of, stem_names
+from score_guide import ScoreGuide
+from settings import ScoreSettings
+
+__all__ = ['LOSS', 'SCALE_FACTOR_TEST', 'SOURCES', 'TRAINING_EPS', 'song_of', 'stem_names']
+
+NETWORKS = architecture.SCOREINFORMED_NETWORKS
+
+# how this project trains
+SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings())
+
+# the published models were trained with notes that are early, and with bins one too high
+LEGACY_SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings(legacy=True))
+
+#: Note arrays beside the features, by tag: the aligned score as it is, the coarse one as it is, and what the network
+#: is trained with, widened by the tolerance of an alignment.
+ALIGNED, COARSE, WIDENED = '__g_', '__b_', '__e_'
+
+#: Ending of the names of the scores that a separation reads.
+TEST_ENDING = '_b'
+
+#: Beside features: how their notes were made.
+NOTES_FILE = 'notes.json'
+
+
+# --- training -----------------------------------------------------------------------------------------
+
+def network(flags):
+    """The network that the flags of the training scripts ask for."""
+    if flags.network == 'compact':
+        if flags.legacy or flags.function != 'build_ca':
+            raise UsageError('--network compact has no other form: leave out --legacy and --function')
+        return dataclasses.replace(architecture.SCOREINFORMED_COMPACT, time_context=flags.time_context,
+                                   kernel=(flags.time_context // 2, 1))
+    if flags.function == 'build_ca_1x1':
+        chosen = architecture.SCOREINFORMED_1X1 if flags.legacy else architecture.SCOREINFORMED_1X1_FOUR_BRANCHES
+        return dataclasses.replace(chosen, time_context=flags.time_context)
+    chosen = flags.recorded if flags.legacy else architecture.SCOREINFORMED_FOUR_BRANCHES
+    return dataclasses.replace(chosen, time_context=flags.time_context, kernel=(2 * flags.time_context // 3, 1))
+
+
+def settings(flags):
+    """The settings that the flags and the features of the training ask for."""
+    if flags.skip_train:
+        return SETTINGS
+    return dataclasses.replace(SETTINGS, score=dataclasses.replace(
+        read_notes_file(flags.feature_path), timbre=timbre_digest(flags.timbre_model_path)))
+
+
+def dataset(flags):
+    """The class of the training data, and its arguments."""
+    kind = sampled if flags.every_epoch else datasets.LargeDatasetMask2
+    return kind, {'pitch_code': WIDENED.strip('_'), 'timbre_model_path': flags.timbre_model_path}
+
+
+def sampled(*args, nsamples, seed, batch_size, **more):
+    """The training data with other files in every epoch, when there is a number of them."""
+    load = functools.partial(datasets.LargeDatasetMask2, *args, batch_size=batch_size, **more)
+    return SampledDataset(load, nsamples, seed, batch_size) if nsamples else load(nsamples=0, seed=seed)
+
+
+def phases(flags):
+    """Optimizers and their epochs: Adadelta and then, from the best epoch, a fifth as many of Adam."""
+    adam = math.ceil(flags.nepochs / 5) if flags.nepochs_adam is None else flags.nepochs_adam
+    return [('adadelta', flags.nepochs)] + [('adam', adam)] * (adam > 0)
+
+
+def test_songs(flags):
+    """The pieces of Bach10, as the score-free recipe gives them; those of Bach10 Sibelius have no coarse scores."""
+    return bach10.test_songs(argparse.Namespace(db=flags.db, dbs=None, model=flags.model))
+
+
+def read_notes_file(folder):
+    """How the notes beside features were made.
+
+    Raises
+    ------
+    InputError
+        When it is not known.
+    """
+    path = os.path.join(folder, NOTES_FILE)
+    if not os.path.exists(path):
+        raise InputError('there is no %s: compute the features with examples/bach10_scoreinformed' % path)
+    return ScoreSettings.from_dict(files.read_json(path, 'the settings of notes'), path)
+
+
+# --- separation ---------------------------------------------------------------------------------------
+
+def add_separation_flags(flags):
+    """The flags that a score and a timbre model need."""
+    add_score_flags(flags)
+    flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
+                  help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
+                       'the same for training and separating')
+
+
+def add_score_flags(flags):
+    """The flags that tell where the scores are."""
+    flags.add_arg('--scores', metavar='DIR', default=None,
+                  help='folder of the scores, <instrument>%s.txt, or of folders of them called like the pieces '
+                       '(default: the folder of the input)' % TEST_ENDING)
+    flags.add_arg('--score_ending', metavar='TEXT', default=TEST_ENDING,
+                  help='what the names of the scores end in: _b, a coarse alignment; _g, an exact one')
+
+
+def guide(path, settings, flags):
+    """The score of a sound as what filters the network's input.
+
+    Parameters
+    ----------
+    path : str or list of str
+        A sound file, or the stems whose sum is separated.
+    settings : settings.Settings
+    flags : argparse.Namespace
+        With the flags of :func:`add_separation_flags`.
+
+    Raises
+    ------
+    InputError
+        When a score is missing or cannot be read, or the timbre model is another than in training.
+    """
+    timbre = None
+    if settings.score.timbre and timbre_digest(flags.timbre_model_path) != settings.score.timbre:
+        raise InputError('the model was trained with a timbre model (SHA-256 %s...): give that with --timbre_model_path'
+                         % settings.score.timbre[:12])
+    if flags.timbre_model_path:
+        timbre = unpickle.load_array(flags.timbre_model_path)
+    return ScoreGuide(read_scores(path, flags), settings, timbre)
+
+
+def read_scores(path, flags):
+    """The notes of the four instruments of a sound, or of the stems whose sum it is; arguments as of :func:`guide`."""
+    first = path if isinstance(path, str) else path[0]
+    folder = flags.scores or os.path.dirname(first) or os.curdir
+    name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
+    own = os.path.join(folder, name)
+    return bach10.read_scores(own if flags.scores and os.path.isdir(own) else folder, flags.score_ending)
+
+
+def timbre_digest(path):
+    """SHA-256 of a timbre model, None without one."""
+    return files.sha256(path) if path else None

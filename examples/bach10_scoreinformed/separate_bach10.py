@@ -1,0 +1,25 @@
+"""Separate chamber music into bassoon, clarinet, saxophone and violin with a score-informed model and a score.
+
+    python separate_bach10.py -i <inputfile> -o <outputdir> -m <path_to_model.pkl>
+
+In the folder of the input (or --scores) lie bassoon_b.txt, clarinet_b.txt, saxophone_b.txt and violin_b.txt, or the
+same as .mid or .musicxml. Writes <input>_bassoon.wav, <input>_clarinet.wav, <input>_saxphone.wav and
+<input>_violin.wav, mono, at the input's sample rate and length.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import climate  # noqa: E402
+import separate_cli  # noqa: E402
+from examples.bach10_scoreinformed import recipe  # noqa: E402
+
+
+def main(argv=None):
+    """Separate by the flags `argv`; return the exit code."""
+    return separate_cli.main(argv, 'separate_bach10.py', __doc__.split('\n')[0], recipe)
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,52 @@
+"""What the two score-informed training scripts share, on top of those of :mod:`examples.bach10`."""
+import os
+
+import climate
+from errors import InputError, UsageError
+from examples.bach10 import recipe as data
+from examples.bach10 import training_flags
+from examples.bach10_scoreinformed import recipe
+
+#: Timings of the generated pieces, in the order of preference.
+STYLES = ('gt', 'original')
+
+
+def parser(prog, description, defaults):
+    """The flags of a training script.
+
+    `defaults` by name, with ``recorded``, the network of --legacy, and ``every_epoch``: whether --nsamples files are
+    drawn anew in every epoch.
+    """
+    made = training_flags.parser(prog, description, dict(
+        defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'))
+    made.add_arg('--gt', type=climate.switch, default=None, metavar='0|1',
+                 help='1: the timing of the recordings; 0: that of the score; default: what the features have')
+    made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
+                 help='build_ca_1x1: convolutions only, 3.2 million parameters')
+    made.add_arg('--legacy', action='store_true', help='the recorded network, in which one branch serves all sources')
+    recipe.add_separation_flags(made)
+    return made
+
+
+def run(flags):
+    """Train and separate the test songs; return the exit code."""
+    if flags.timbre_model_path and not os.path.isfile(flags.timbre_model_path):
+        raise UsageError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
+    base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
+
+    def named(style):
+        flags.model = '%s_%s%s' % (base, style, '_tm' if flags.timbre_model_path else '')
+
+    def folders(path):
+        styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
+        pieces = data.pieces(path)
+        for style in styles:
+            found = [os.path.join(path, piece, style) for piece in pieces]
+            if all(map(os.path.isdir, found)):
+                named(style)
+                return found
+        raise InputError('%s has no features of the timing %s for every piece: compute them with '
+                         'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
+
+    named(STYLES[0] if flags.gt is None or flags.gt else STYLES[1])
+    return training_flags.run(flags, folders, recipe)

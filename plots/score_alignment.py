@@ -1,0 +1,109 @@
+"""A score over the spectrogram of its sound, and the masks made from it: shows whether the score is aligned."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import numpy as np
+
+import climate
+import harmonics
+import plots
+from errors import InputError
+from evaluation import stems
+from examples.bach10 import recipe as bach10
+from examples.bach10_scoreinformed import recipe
+from score import midi2freq
+from score_guide import ScoreGuide, note_array, plain
+
+DYNAMICS = 70.   # dB below the loudest bin that are still shown
+
+
+def main(argv=None):
+    flags = climate.Parser(description='Draw the notes of a score over the spectrogram of its sound, and their masks.')
+    flags.add_arg('--mixture', required=True, nargs='+', metavar='FILE',
+                  help='a sound file, or several, mono and of one sample rate, whose sum is drawn')
+    recipe.add_score_flags(flags)
+    flags.add_arg('--start', type=climate.non_negative_float, default=0., help='where to begin, in seconds')
+    flags.add_arg('--seconds', type=climate.positive_float, default=10., help='how much to show')
+    flags.add_arg('--highest', type=climate.positive_float, default=2000., help='highest frequency shown, in Hz')
+    plots.add_output_flags(flags)
+    args = flags.parse_args(argv)
+    scores = recipe.read_scores(args.mixture[0] if len(args.mixture) == 1 else args.mixture, args)
+    magnitudes = spectrogram(args.mixture)
+    rate = bach10.SAMPLE_RATE / bach10.HOP_SIZE
+    first, last = int(args.start * rate), min(int((args.start + args.seconds) * rate), len(magnitudes))
+    if last - first < 2:
+        raise InputError('%s ends after %.1f s, expected more than --start %g'
+                         % (args.mixture[0], len(magnitudes) / rate, args.start))
+    guide = ScoreGuide(scores, recipe.SETTINGS)
+    guide(0, magnitudes)
+    for warning in guide.warnings():
+        print(warning, file=sys.stderr)
+    figure = draw(magnitudes[first:last], scores, guide.notes, first, args.highest)
+    print('\n'.join(plots.save(figure, args.output, 'score_alignment_' + stems.stem(args.mixture[0]), args.format)))
+
+
+def spectrogram(paths):
+    """Magnitudes of the sum of mono files, (frames, bins)."""
+    parts = bach10.read_stems(paths)
+    mixture = np.zeros(max(map(len, parts)))
+    for part in parts:
+        mixture[:len(part)] += part
+    return bach10.transform().compute_file(mixture)
+
+
+def draw(magnitudes, scores, widened, first, highest):
+    """The figure: the spectrogram with the notes as lines, and for each instrument its mask.
+
+    Parameters
+    ----------
+    magnitudes : ndarray, shape (frames, bins)
+    scores : list of list of score.Note
+    widened : ndarray
+        The note array that the masks are made from.
+    first : int
+        Number of the first of these frames.
+    highest : float
+        Hz.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import seaborn
+    hop, width = bach10.HOP_SIZE / bach10.SAMPLE_RATE, bach10.SAMPLE_RATE / bach10.FRAME_SIZE
+    bins = min(magnitudes.shape[1], int(highest / width) + 1)
+    extent = (first * hop, (first + len(magnitudes)) * hop, 0, bins * width)
+    levels = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-10))
+    masks = harmonics.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
+        len(magnitudes), len(scores), -1)[..., :bins]
+    notes = note_array(scores, plain(recipe.SETTINGS), before=0., fermata=0.)
+    colours = seaborn.color_palette('bright', len(scores))
+    with seaborn.plotting_context('paper'):
+        figure, axes = plots.new_figure(plots.WIDTH, 2.6 + 1.3 * len(scores), nrows=1 + len(scores), ncols=1,
+                                        squeeze=False, sharex=True, sharey=True,
+                                        gridspec_kw={'height_ratios': [2.6] + [1.3] * len(scores)})
+        axes = axes[:, 0]
+        axes[0].imshow(levels.T, origin='lower', aspect='auto', cmap='gray_r', vmin=levels.max() - DYNAMICS,
+                       vmax=levels.max(), extent=extent, interpolation='nearest', rasterized=True)
+        for name, own, colour in zip(bach10.INSTRUMENTS, notes, colours):
+            sounding = own[own[:, 2] > 0]
+            axes[0].hlines(midi2freq(sounding[:, 2]), sounding[:, 0] * hop, sounding[:, 1] * hop, color=colour,
+                           linewidth=2, label=name)
+        axes[0].legend(loc='upper right', ncols=len(scores), fontsize='small')
+        axes[0].set_title('mixture, and the notes of the score at their fundamentals', loc='left', fontsize='medium')
+        for panel, name, mask in zip(axes[1:], bach10.INSTRUMENTS, masks.transpose(1, 2, 0)):
+            image = panel.imshow(mask, origin='lower', aspect='auto', cmap='viridis', vmin=0, vmax=1, extent=extent,
+                                 interpolation='nearest', rasterized=True)
+            panel.set_title('mask, ' + name, loc='left', fontsize='medium')
+        axes[0].set_xlim(extent[:2])
+        axes[0].set_ylim(extent[2:])
+        figure.supxlabel('time (s)', fontsize='medium')
+        figure.supylabel('frequency (Hz)', fontsize='medium')
+        figure.colorbar(image, ax=axes[1:], label='share', shrink=0.6)
+    return figure
+
+
+if __name__ == '__main__':
+    climate.run(main)

@@ -1,0 +1,179 @@
+"""score_guide.py and score_match.py: notes of any length, masks on the fly, and what is said about a wrong score."""
+import dataclasses
+
+import numpy as np
+import pytest
+
+import harmonics
+import score_guide
+import separation
+import transform
+from errors import InputError
+from examples.bach10 import recipe as data
+from examples.bach10_scoreinformed import recipe
+from score import Note
+from score_guide import ScoreGuide
+from score_match import ScoreMatch
+from settings import ScoreSettings, Settings
+
+RATE = 44100
+
+
+def melody(seed, seconds, low, length=0.5):
+    """A random melody without rests."""
+    pitches = np.random.RandomState(seed).randint(low, low + 12, size=int(seconds / length))
+    return [Note(length * index, length * (index + 1), int(midi)) for index, midi in enumerate(pitches)]
+
+
+def tune(seed, seconds=20.):
+    return [melody(seed * 10 + voice, seconds, low) for voice, low in enumerate((43, 55, 62, 69))]
+
+
+def moved(scores, seconds):
+    return [[Note(note.onset + seconds, note.offset + seconds, note.midi) for note in notes] for notes in scores]
+
+
+def rendered(notes, seconds):
+    """Six harmonics a note."""
+    signal, time = np.zeros(int(seconds * RATE)), np.arange(int(seconds * RATE)) / RATE
+    for onset, offset, midi in notes:
+        part = slice(int(onset * RATE), int(offset * RATE))
+        for number in range(1, 7):
+            signal[part] += np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part]) / number / 20
+    return signal
+
+
+@pytest.fixture(scope='module')
+def magnitudes():
+    """Of the tune number 1, 20 s."""
+    return data.transform().compute_file(sum(rendered(notes, 20.) for notes in tune(1))).astype(np.float32)
+
+
+def heard(scores, magnitudes, settings=recipe.SETTINGS, size=185, step=160):
+    """What a guide says after frames that came in overlapping blocks."""
+    guide = ScoreGuide(scores, settings)
+    for first in range(0, len(magnitudes), step):
+        guide(first, magnitudes[first:first + size])
+    return guide.warnings()
+
+
+def test_the_right_score(magnitudes):
+    assert heard(tune(1), magnitudes) == []
+    late = moved(tune(1), 0.15)  # as coarse as an alignment gets
+    assert heard(late, magnitudes) == []
+    assert heard(tune(1), magnitudes, recipe.LEGACY_SETTINGS) == []
+
+
+@pytest.mark.parametrize('seed', range(2, 8))
+def test_another_score(magnitudes, seed):
+    [warning] = heard(tune(seed), magnitudes)
+    assert warning.startswith('the score does not match the sound: it claims ') and 'would match' not in warning
+
+
+@pytest.mark.parametrize('seconds', [4.5, -3.])
+def test_a_score_at_the_wrong_time(magnitudes, seconds):
+    shifted = [[note for note in notes if note.onset >= 0] for notes in moved(tune(1), seconds)]
+    [warning] = heard(shifted, magnitudes)
+    found = float(warning.split('moved by ')[1].split(' s')[0])
+    assert abs(found + seconds) < 0.2
+
+
+def test_a_score_that_ends_early_and_one_without_notes(magnitudes):
+    short = [[note for note in notes if note.onset < 12] for notes in tune(1)]
+    assert heard(short, magnitudes) == ['the score ends at 12.0 s, the sound at 20.0 s: what is behind is separated '
+                                        'without a score']
+    assert heard([[], [], [], []], magnitudes) == ['the score has no notes: the sources are separated without it']
+
+
+def test_silence_and_a_short_sound_say_nothing(magnitudes):
+    assert heard(tune(1), np.zeros((2000, 2049), np.float32)) == []
+    assert heard(tune(2), magnitudes[:500]) == []
+
+
+def test_blocks_do_not_matter(magnitudes):
+    notes = score_guide.whole_piece(tune(1), score_guide.plain(recipe.SETTINGS))
+    whole, blocks = (ScoreMatch(notes, recipe.SETTINGS) for _ in range(2))
+    whole.add(0, magnitudes)
+    for first in range(0, len(magnitudes), 100):
+        blocks.add(first, magnitudes[first:first + 133])
+    np.testing.assert_allclose(blocks.shares(), whole.shares(), atol=1e-12)
+    assert whole.shares()[0] == pytest.approx(np.mean(direct_shares(magnitudes)), abs=0.01)
+
+
+def direct_shares(magnitudes):
+    """By block of 8 frames, the share of the energy in semitones of notes and three overtones; a restatement."""
+    frequencies = np.arange(1, magnitudes.shape[1]) * RATE / 4096
+    semitones = np.rint(69 + 12 * np.log2(frequencies / 440)).astype(int)
+    shares = []
+    for block in range(len(magnitudes) // 8):
+        energy = np.zeros(150)
+        np.add.at(energy, semitones, (magnitudes[8 * block:8 * block + 8, 1:] ** 2).sum(axis=0))
+        times = np.arange(8 * block, 8 * block + 8) * 512 / RATE
+        claimed = {note.midi + step for notes in tune(1) for note in notes for step in (0, 12, 19, 24)
+                   if ((np.floor(note.onset * RATE / 512) * 512 / RATE <= times + 1e-9) & (
+                       times + 1e-9 < np.floor(note.offset * RATE / 512) * 512 / RATE)).any()}
+        if energy[36:108].sum() > 1e-5:
+            shares.append(sum(energy[midi] for midi in claimed if midi < 108) / energy[36:108].sum())
+    return shares
+
+
+# --- notes --------------------------------------------------------------------------------------------
+
+def test_pieces_longer_than_40_seconds():
+    """Without the defects as note_rows has them; with them, every 40 s start anew, as in the training."""
+    scores = [melody(1, 130., 60), melody(2, 130., 50)]
+    whole = score_guide.whole_piece(scores, recipe.SETTINGS)
+    assert whole.shape == (2, 260, 43)
+    # widened by 0.2 s, 17 frames; the last one may sound on for 0.5 s
+    expected = [[max(0, int(onset * RATE / 512) - 17), int(offset * RATE / 512) + 17, midi]
+                for onset, offset, midi in scores[0]]
+    expected[-1][1] = int(130.5 * RATE / 512)
+    np.testing.assert_array_equal(whole[0, :, :3], expected)
+    legacy = score_guide.whole_piece(scores, recipe.LEGACY_SETTINGS)
+    # 86 frames a second from the beginning of each 40 s
+    row = next(row for row in legacy[0] if row[2] == scores[0][165].midi and abs(row[0] - 7085) < 30)
+    assert row[0] == round(80 * RATE / 512) + int(2.5 * 86) - 17
+
+
+def test_a_guide_filters_as_the_training_does(magnitudes):
+    """In blocks anywhere, the channels are the mixture times the masks of the whole file, and add up to it."""
+    guide = ScoreGuide(tune(2), recipe.SETTINGS)
+    notes = harmonics.stack_rows([harmonics.note_rows(
+        own, len(magnitudes), before=.2, after=.2, fermata=.5) for own in tune(2)])
+    masks = harmonics.harmonic_mask(notes, 0, len(magnitudes), 2049).reshape(len(magnitudes), 4, 2049)
+    channels = guide(300, magnitudes[300:485])
+    np.testing.assert_allclose(channels, masks[300:485] * magnitudes[300:485, None], atol=1e-6)
+    np.testing.assert_allclose(channels.sum(axis=1), magnitudes[300:485], rtol=1e-5)
+
+
+def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
+    """With a network that passes its input on, the stems are the mixture filtered by the masks; 45 s in blocks."""
+    seconds, scores = 45., tune(3, 45.)
+    mixture = sum(rendered(notes, seconds) for notes in scores)
+
+    def passing(network, params, settings, batch_size):
+        assert network.channels == 4
+        return lambda windows: windows / (windows.sum(axis=1, keepdims=True) + 1e-30)
+    monkeypatch.setattr(separation, 'compile_masks', passing)
+    network = dataclasses.replace(recipe.NETWORKS[3], name='x')
+    separator = separation.Separator(network, [], recipe.SETTINGS, batch_size=16)
+    blocks = [mixture[first:first + 30000, None] for first in range(0, len(mixture), 30000)]
+    stems = np.concatenate(list(separator.stems(blocks, ScoreGuide(scores, recipe.SETTINGS))))[:, :, 0].T
+    tt = data.transform()
+    magnitude, phase = tt.compute_file(mixture, phase=True)
+    notes = score_guide.whole_piece(scores, recipe.SETTINGS)
+    masks = harmonics.harmonic_mask(notes, 0, len(magnitude), 2049).reshape(len(magnitude), 4, 2049)
+    for source in range(4):
+        expected = tt.compute_inverse(masks[:, source] * magnitude, phase)[:len(mixture)]
+        np.testing.assert_allclose(stems[source], expected, atol=2e-5)
+    assert transform.frame_count(len(mixture), 512) == len(magnitude)
+
+
+def test_settings_of_scores_survive_json():
+    values = dataclasses.replace(recipe.SETTINGS, score=ScoreSettings(tolerance=.1, timbre='ab')).to_dict()
+    assert Settings.from_dict(values, 'x').score == ScoreSettings(tolerance=.1, timbre='ab')
+    assert 'score' not in data.SETTINGS.to_dict() and Settings.from_dict(data.SETTINGS.to_dict(), 'x').score is None
+    for name, value in {'tolerance': '0.2', 'legacy': 1, 'timbre': 3, 'nharmonics': 2.5, 'interval': -1}.items():
+        wrong = dict(values, score=dict(values['score'], **{name: value}))
+        with pytest.raises(InputError, match='x gives the scores'):
+            Settings.from_dict(wrong, 'x')

@@ -1,0 +1,293 @@
+"""Score-informed training and separation as a user runs them, from open data to stems; and what is wrong is named."""
+import dataclasses
+import os
+import pickle
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+import architecture
+import audio
+import model
+import unpickle
+from errors import InputError
+from examples.bach10 import recipe as data
+from examples.bach10 import soundfonts
+from examples.bach10_scoreinformed import recipe, trainCNNrwc, trainCNNrwc_samp
+from score import write_score
+
+FOLDER = 'examples/bach10_scoreinformed/'
+SEPARATE = FOLDER + 'separate_bach10.py'
+PIECES = ('01-AchGottundHerr', '02-AchLiebenChristen')
+BANK = 'timgm6mb'
+RATE = 44100
+
+
+def succeed(done):
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope='module')
+def trees(tmp_path_factory):
+    """Open data: two beginnings of pieces of Bach10, one of another chorale, samples; and mixtures of the pieces."""
+    for module in ('music21', 'mido'):
+        pytest.importorskip(module, reason='%s is not installed (requirements-scores.txt)' % module)
+    try:
+        soundfonts.check([BANK])
+    except InputError as error:
+        pytest.skip(str(error))
+    from examples.bach10 import synthesize
+    root = tmp_path_factory.mktemp('open')
+    common = ['--banks', BANK, '--quiet', '--nprocs', '2']
+    for args in (['bach10', '--number', '2', '--beats', '20'],
+                 ['sibelius', '--chorales', 'training', '--number', '1', '--beats', '8'],
+                 ['rwc', '--note_seconds', '1']):
+        assert synthesize.main(args + ['--out', str(root / args[0])] + common) == 0
+    (root / 'mixtures').mkdir()
+    for piece in PIECES:
+        stems = data.read_stems(data.stem_paths(str(root / 'bach10'), piece))
+        soundfile.write(str(root / 'mixtures' / (piece + '.wav')), sum(stems), RATE, 'DOUBLE')
+    return root
+
+
+def mixture_of(trees, piece):
+    return soundfile.read(str(trees / 'mixtures' / (piece + '.wav')))[0]
+
+
+def quality(trees, folder, pattern, piece):
+    """Mean signal-to-distortion ratio of the stems in dB, plain: everything that differs is distortion."""
+    values = []
+    for source, true in zip(data.SOURCES, data.read_stems(data.stem_paths(str(trees / 'bach10'), piece))):
+        found = soundfile.read(os.path.join(str(folder), pattern % (piece, source)))[0]
+        assert len(found) == len(true)
+        values.append(10 * np.log10((true ** 2).sum() / ((found - true) ** 2).sum()))
+    return np.mean(values)
+
+
+@pytest.fixture(scope='module')
+def trained(trees, tmp_path_factory):
+    """The compact network after a few epochs on one piece: features, training, separation of Bach10, as subprocesses."""
+    import subprocess
+    import sys
+    from conftest import ROOT
+    out = tmp_path_factory.mktemp('trained')
+
+    def run(name, *args):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, FOLDER + name + '.py')] + [str(arg) for arg in args],
+                              cwd=str(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+        return succeed(done)
+    run('compute_features_bach10rwc', '--db', trees / 'sibelius', '--rwc', trees / 'rwc', '--sample_size', 4, '--original',
+        0, '--dtype', 'float32', '--feature_path', out / 'features', '--quiet')
+    done = run('trainCNNrwc', '--db', trees / 'bach10', '--feature_path', out / 'features', '--output', out, '--network',
+               'compact', '--nepochs', 5, '--overlap', 20, '--batch_size', 16, '--quiet')
+    return out, done
+
+
+def test_the_whole_chain(trees, trained):
+    out, done = trained
+    assert 'compact score-informed Bach10 network' in done.stderr and 'epoch 6/6: loss' in done.stderr
+    assert re.search(r'going on with adam from epoch \d', done.stderr)
+    loaded = model.load(str(out / 'models' / 'model_CNNrwc_se1_gt.pkl'), recipe.NETWORKS, 'this test')
+    assert loaded.network == architecture.SCOREINFORMED_COMPACT
+    assert loaded.settings == dataclasses.replace(recipe.SETTINGS, overlap=20)
+    assert loaded.settings.score.legacy is False and loaded.training['optimizer'] == 'adadelta, then adam'
+    for piece in PIECES:
+        found = quality(trees, out / 'output' / 'CNNrwc_se1_gt', '%s-%s.wav', piece)
+        mixture = mixture_of(trees, piece)
+        untouched = np.mean([10 * np.log10((true ** 2).sum() / ((mixture - true) ** 2).sum())
+                             for true in data.read_stems(data.stem_paths(str(trees / 'bach10'), piece))])
+        assert found > untouched + 4, 'nothing was separated'
+    assert 'does not match' not in done.stderr
+
+
+def test_aligned_coarse_and_wrong_scores(script, trees, trained, tmp_path):
+    """The score decides what is separated; a score of another piece is told, one that is aligned a little worse is not."""
+    piece, other = PIECES
+    flags = ['-i', trees / 'mixtures' / (piece + '.wav'), '-m', trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', '--quiet']
+    found = {}
+    for name, more in {'aligned': ['--scores', trees / 'bach10', '--score_ending', '_g'],
+                       'coarse': ['--scores', trees / 'bach10' / piece],
+                       'wrong': ['--scores', trees / 'bach10' / other]}.items():
+        done = succeed(script(SEPARATE, *flags, '-o', tmp_path / name, *more))
+        assert done.stdout.split() == [str(tmp_path / name / ('%s_%s.wav' % (piece, source))) for source in data.SOURCES]
+        assert ('the score does not match the sound' in done.stderr) == (name == 'wrong'), done.stderr
+        found[name] = quality(trees, tmp_path / name, '%s_%s.wav', piece)
+    assert min(found['aligned'], found['coarse']) > found['wrong'] + 1, found
+
+
+def test_scores_beside_the_input_and_in_other_formats(script, trees, trained, tmp_path):
+    """MIDI, and the default folder: the same stems as with the text score."""
+    import music21
+    piece = PIECES[0]
+    shutil.copy(str(trees / 'mixtures' / (piece + '.wav')), str(tmp_path / 'x.wav'))
+    for name in data.INSTRUMENTS:
+        notes = data.read_scores(str(trees / 'bach10' / piece), '_g')[data.INSTRUMENTS.index(name)]
+        if name == 'violin':
+            stream = music21.stream.Stream([music21.tempo.MetronomeMark(number=60)])
+            for onset, offset, midi in notes:
+                note = music21.note.Note(midi)
+                note.quarterLength = round((offset - onset) * 480) / 480  # at 60 a minute a quarter is a second
+                stream.insert(round(onset * 480) / 480, note)
+            stream.write('midi', str(tmp_path / 'violin_b.mid'))
+        else:
+            write_score(str(tmp_path / (name + '_b.txt')), notes)
+    done = succeed(script('-m', 'examples.bach10_sourceseparation.separate_bach10', '-i', tmp_path / 'x.wav', '-o',
+                          tmp_path / 'out', '-m', trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', '--quiet'))
+    assert 'does not match' not in done.stderr
+    shutil.copytree(str(tmp_path / 'out'), str(tmp_path / 'stems'))
+    for source in data.SOURCES:
+        os.rename(str(tmp_path / 'stems' / ('x_%s.wav' % source)), str(tmp_path / 'stems' / ('%s_%s.wav' % (piece, source))))
+    expected = quality(trees, trained[0] / 'output' / 'CNNrwc_se1_gt', '%s-%s.wav', piece)
+    assert abs(quality(trees, tmp_path / 'stems', '%s_%s.wav', piece) - expected) < 1
+
+
+def test_missing_scores_are_named_before_any_work(script, trees, trained, tmp_path):
+    (tmp_path / 'blocked').mkdir()
+    (tmp_path / 'blocked' / 'theano.py').write_text('raise SystemExit("theano was imported")')
+    done = script(SEPARATE, '-i', trees / 'mixtures' / (PIECES[0] + '.wav'), '-o', tmp_path / 'out', '-m',
+                  trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', env={'PYTHONPATH': str(tmp_path / 'blocked')})
+    assert done.returncode == 1
+    assert 'there is no score %s (nor .csv, .mid' % (trees / 'mixtures' / 'bassoon_b.txt') in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_timbre_model_goes_with_its_model(script, trees, trained, tmp_path):
+    """Training and separating with one; the name of the model tells; without it, or with another, there is an error."""
+    strength = np.random.RandomState(0).uniform(.1, 1, size=(4, 128, 20))
+    for name, value in {'timbre': strength, 'another': 2 * strength}.items():
+        with open(str(tmp_path / (name + '.pkl')), 'wb') as out:
+            pickle.dump(value, out, protocol=2)
+    done = succeed(script(FOLDER + 'trainCNNrwc_samp.py', '--db', trees / 'bach10', '--feature_path',
+                          trained[0] / 'features', '--output', tmp_path, '--network', 'compact', '--nepochs', 2,
+                          '--overlap', 0, '--batch_size', 4, '--nsamples', 1, '--quiet', '--timbre_model_path',
+                          tmp_path / 'timbre.pkl', '--skip_sep'))
+    assert 'epoch 2/2: loss' in done.stderr and 'adam' not in done.stderr
+    weights = str(tmp_path / 'models' / 'model_CNNrwc_se1_samp_gt_tm.pkl')
+    command = [SEPARATE, '-i', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores', trees / 'bach10', '-m', weights,
+               '--quiet', '-o', tmp_path / 'out']
+    for more in ([], ['--timbre_model_path', tmp_path / 'another.pkl']):
+        done = script(*command, *more)
+        assert done.returncode == 1 and 'the model was trained with a timbre model (SHA-256 ' in done.stderr
+    succeed(script(*command, '--timbre_model_path', tmp_path / 'timbre.pkl'))
+
+
+# --- models -------------------------------------------------------------------------------------------
+
+def bare(path, network):
+    """A model without settings, as the original's: zeros but for the last biases."""
+    params = [np.zeros(shape, np.float32) for shape in network.param_shapes()]
+    params[-1][:] = np.arange(1, len(params[-1]) + 1)
+    unpickle.dump_arrays(str(path), params)
+    return str(path)
+
+
+def test_models_are_told_apart(tmp_path):
+    for network, count in {architecture.SCOREINFORMED_1X1: 22, architecture.SCOREINFORMED_1X1_FOUR_BRANCHES: 22,
+                           architecture.SCOREINFORMED_COMPACT: 17}.items():
+        loaded = model.load(bare(tmp_path / 'm.pkl', network), recipe.NETWORKS, 'this test')
+        assert loaded.network == network and len(loaded.params) == count and loaded.settings is None
+    sizes = {network.name: (len(network.param_shapes()), network.param_shapes()[-1]) for network in recipe.NETWORKS[:3]}
+    assert list(sizes.values()) == [(17, (4,)), (17, (16,)), (11, (4,))]
+    assert architecture.identify(architecture.SCOREINFORMED.param_shapes()) is architecture.SCOREINFORMED
+    with pytest.raises(InputError, match='holds 17 arrays of the compact Bach10 network; x needs .*: use examples/bach10/'):
+        model.load(bare(tmp_path / 'm.pkl', architecture.BACH10_COMPACT), recipe.NETWORKS, 'x')
+    with pytest.raises(InputError, match=': use examples/bach10_scoreinformed/separate_bach10.py'):
+        model.load(bare(tmp_path / 'm.pkl', architecture.SCOREINFORMED_1X1), data.NETWORKS, 'x')
+
+
+def test_a_published_layout_separates_with_legacy_notes(script, trees, tmp_path):
+    """A bare model of 22 arrays whose masks are 0.1, 0.2, 0.3, 0.4 everywhere."""
+    sound = mixture_of(trees, PIECES[0])[:RATE]
+    soundfile.write(str(tmp_path / 'x.wav'), sound, RATE, 'DOUBLE')
+    done = succeed(script(SEPARATE, '-i', tmp_path / 'x.wav', '-o', tmp_path, '--scores', trees / 'bach10' / PIECES[0],
+                          '-m', bare(tmp_path / 'm.pkl', architecture.SCOREINFORMED_1X1), '--subtype', 'float',
+                          '--batch_size', 1, '--overlap', 0))
+    assert '22 arrays, score-informed Bach10 network of convolutions, recorded' in done.stderr
+    for source, share in zip(data.SOURCES, (.1, .2, .3, .4)):
+        found = audio.read(str(tmp_path / ('x_%s.wav' % source)))[0][:, 0]
+        np.testing.assert_allclose(found, share * sound, atol=1e-4)
+    assert recipe.LEGACY_SETTINGS.score.legacy
+
+
+# --- flags --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('module, args, name, network, phases', [
+    (trainCNNrwc, [], 'CNNrwc_se1_gt', architecture.SCOREINFORMED_FOUR_BRANCHES, [('adadelta', 40), ('adam', 8)]),
+    (trainCNNrwc, ['--legacy', '--nepochs', '6'], 'CNNrwc_se1_gt', architecture.SCOREINFORMED,
+     [('adadelta', 6), ('adam', 2)]),
+    (trainCNNrwc, ['--function', 'build_ca_1x1', '--gt', '0', '--nepochs_adam', '0'], 'CNNrwc_se1_x_original',
+     architecture.SCOREINFORMED_1X1_FOUR_BRANCHES, [('adadelta', 40)]),
+    (trainCNNrwc, ['--function', 'build_ca_1x1', '--legacy', '--model', 'm'], 'm_x_gt', architecture.SCOREINFORMED_1X1,
+     [('adadelta', 40), ('adam', 8)]),
+    (trainCNNrwc, ['--network', 'compact'], 'CNNrwc_se1_gt', architecture.SCOREINFORMED_COMPACT,
+     [('adadelta', 40), ('adam', 8)]),
+    (trainCNNrwc_samp, [], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_FOUR_BRANCHES, [('adadelta', 40)]),
+    (trainCNNrwc_samp, ['--legacy'], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_ONE_BRANCH, [('adadelta', 40)]),
+])
+def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, network, phases):
+    for style in ('gt', 'original'):
+        (tmp_path / PIECES[0] / style).mkdir(parents=True)
+    (tmp_path / 'notes.json').write_text(
+        '{"tolerance": 0.1, "fermata": 0.5, "nharmonics": 20, "interval": 50.0, "tuning": 440.0, "legacy": true, '
+        '"timbre": null}')
+    seen = []
+    monkeypatch.setattr('train_cli.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
+    module.main(['--db', 'DB', '--feature_path', str(tmp_path)] + args)
+    [(flags, (used, paths), at_test)] = seen
+    assert used is recipe and at_test == {'scale_factor': .2} and flags.batch_memory == 100
+    assert paths == [str(tmp_path / PIECES[0] / ('original' if 'original' in name else 'gt'))]
+    assert flags.model == name and recipe.network(flags) == network and recipe.phases(flags) == phases
+    assert flags.nsamples == (40 if module is trainCNNrwc_samp else 0)
+    score = recipe.settings(flags).score
+    assert score.tolerance == .1 and score.legacy  # as the features were made
+
+
+@pytest.mark.parametrize('args, code, message', [
+    (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
+    (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),
+    (['--gt', '0'], 1, 'has no features of the timing original for every piece'),
+    ([], 1, 'there is no FEATURES/notes.json: compute the features with'),
+    (['--function', 'build'], 2, "invalid choice: 'build'"),
+])
+def test_mistakes(script, tmp_path, args, code, message):
+    (tmp_path / PIECES[0] / 'gt').mkdir(parents=True)
+    done = script(FOLDER + 'trainCNNrwc.py', '--db', tmp_path, '--feature_path', tmp_path, '--skip_sep', *args)
+    assert done.returncode == code and message.replace('FEATURES', str(tmp_path)) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('name', ['compute_features_bach10', 'compute_features_bach10rwc', 'trainCNNrwc',
+                                  'trainCNNrwc_samp', 'separate_bach10'])
+def test_help_does_not_import_theano(script, name):
+    done = script(FOLDER + name + '.py', '--help', env={'THEANO_FLAGS': 'device=nonsense'})
+    assert done.returncode == 0 and 'usage: ' in done.stdout
+
+
+def test_nmf_is_scored_under_the_same_names(script, trees, tmp_path):
+    done = succeed(script('benchmarks/nmf.py', '--db', trees / 'bach10', '-o', tmp_path / 'nmf', '--iterations', 15))
+    assert re.search(r'\n[\d.]+ s of sound in [\d.]+ s\n', done.stdout)
+    for piece in PIECES:
+        assert quality(trees, tmp_path / 'nmf', '%s-%s.wav', piece) > 3
+    done = succeed(script('evaluation/Bach10_eval_only.py', '--db', trees / 'bach10', '--estimates', tmp_path / 'nmf',
+                          '--output', tmp_path / 'results'))
+    assert re.search(r'violin +SDR', done.stdout)
+    wrong = ['-i', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores', trees / 'bach10' / PIECES[1], '--iterations', 3]
+    succeed(script('benchmarks/nmf.py', '-o', tmp_path / 'wrong', *wrong))
+    assert quality(trees, tmp_path / 'wrong', '%s_%s.wav', PIECES[0]) < 1
+
+
+def test_figure(script, trees, tmp_path):
+    done = succeed(script('plots/score_alignment.py', '--mixture', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores',
+                          trees / 'bach10', '--output', tmp_path, '--format', 'png', '--seconds', 4))
+    path = tmp_path / ('score_alignment_%s.png' % PIECES[0])
+    assert done.stdout.split() == [str(path)] and path.stat().st_size > 20000 and 'does not match' not in done.stderr
+    done = succeed(script('plots/score_alignment.py', '--mixture', *data.stem_paths(str(trees / 'bach10'), PIECES[0]),
+                          '--scores', trees / 'bach10' / PIECES[1], '--output', tmp_path, '--format', 'png'))
+    assert 'the score does not match the sound' in done.stderr
+    done = script('plots/score_alignment.py', '--mixture', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores',
+                  trees / 'bach10', '--start', 100)
+    assert done.returncode == 1 and 'expected more than --start 100' in done.stderr
