@@ -9,6 +9,7 @@ import climate
 import files
 import mixture
 import model
+import models
 from errors import InputError, UsageError
 from settings import WINDOWS
 
@@ -25,7 +26,9 @@ def parser(prog, description, recipe):
     flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
                   help='sound files, or folders of sound files, to separate (WAV, FLAC, OGG, MP3, AIFF, ...)')
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
-    flags.add_arg('-m', '--mfile', required=True, metavar='MODEL', help='the model, .pkl (also the original\'s) or .npz')
+    own = getattr(recipe, 'DEFAULT_MODEL', None)
+    flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
+                  help='the model, .pkl (also the original\'s) or .npz, or the name of one that "python -m models" lists')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
     flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.SOURCES[0])
@@ -52,8 +55,9 @@ def main(argv, prog, description, recipe):
     prog, description : str
         For the help.
     recipe : module
-        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally,
-        ``stem_names(name, sources)``: the file names of the stems, without extension, relative to the output folder.
+        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally, DEFAULT_MODEL (the name of
+        one of :mod:`models`) and ``stem_names(name, sources, several)``: the file names of the stems, without
+        extension, relative to the output folder.
 
     Returns
     -------
@@ -65,6 +69,7 @@ def main(argv, prog, description, recipe):
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
     inputs = gather(flags.ifile)
+    flags.mfile = models.locate(flags.mfile)
     loaded = model.load(flags.mfile, recipe.NETWORKS, prog)
     settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
