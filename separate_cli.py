@@ -10,6 +10,7 @@ import files
 import mixture
 import model
 import models
+import separate_report
 from errors import InputError, UsageError
 from settings import WINDOWS
 
@@ -39,6 +40,7 @@ def parser(prog, description, recipe):
     flags.add_arg('--overlap', type=climate.non_negative_int, default=None,
                   help='frames that successive windows of the network share (default: likewise)')
     flags.add_arg('--batch_size', type=climate.positive_int, default=32, help='windows per call of the network')
+    separate_report.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
     if hasattr(recipe, 'add_separation_flags'):
@@ -68,6 +70,7 @@ def main(argv, prog, description, recipe):
     climate.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
+    separate_report.check(flags)
     inputs = gather(flags.ifile)
     flags.mfile = models.locate(flags.mfile)
     loaded = model.load(flags.mfile, recipe.NETWORKS, prog)
@@ -78,11 +81,15 @@ def main(argv, prog, description, recipe):
     if not flags.overwrite:
         refuse_existing(plan)
     plan, failures = readable(plan, recipe, settings, flags)
+    songs = separate_report.songs(plan, settings, flags)
     if plan:
         files.make_folder(flags.odir)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         failures += separate(plan, loaded, settings, flags)
+    failed = {path for path, _ in failures}
+    separate_report.write([song for song in songs if song.mixture not in failed], loaded, settings, flags,
+                          os.path.join(os.path.dirname(recipe.__file__), prog), argv)
     return report(failures, len(inputs))
 
 
