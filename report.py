@@ -5,6 +5,7 @@ folder, so that it can be moved, zipped and put on a server; what lies elsewhere
 """
 import math
 import os
+import shlex
 import urllib.parse
 from dataclasses import dataclass, field
 from typing import Dict
@@ -56,7 +57,9 @@ def write(folder, songs, title, command, facts):
     folder : str
         It exists.
     songs : list of Song
-    title, command : str
+    title : str
+    command : list of str
+        The words of the command that made it.
     facts : dict of str to str
         What else made the separation: model, settings.
 
@@ -82,7 +85,7 @@ def write(folder, songs, title, command, facts):
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters['decibels'] = decibels
     html = environment.get_template('report.html').render(
-        title=climate.one_line(title), command=climate.one_line(command), rule=compare.RULE,
+        title=climate.one_line(title), command=[climate.one_line(shlex.quote(word)) for word in command], rule=compare.RULE,
         mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
         facts={name: climate.one_line(value) for name, value in facts.items()},
         songs=[_describe(folder, number, song, scores.get(song.name)) for number, song in enumerate(songs, 1)],
@@ -138,10 +141,10 @@ def _describe(folder, number, song, scores):
     parts = []
     for place, (source, path) in enumerate(song.stems.items()):
         colour = COLOURS[place % len(COLOURS)]
-        part = {'label': label(source), 'colour': colour, 'true': None, 'scores': (scores or {}).get(source),
+        part = {'label': label(source), 'colour': colour, 'reference': None, 'scores': (scores or {}).get(source),
                 'separated': track(path, source, colour, mixture['loudest'])}
         if source in song.references:
-            part['true'] = track(song.references[source], source + '-true', colour, mixture['loudest'])
+            part['reference'] = track(song.references[source], source + '-reference', colour, mixture['loudest'])
         parts.append(part)
     return {'name': climate.one_line(song.name), 'mixture': mixture, 'parts': parts, 'mean': mean(scores)}
 

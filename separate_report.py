@@ -2,13 +2,10 @@
 import importlib.metadata
 import os
 import platform
-import shlex
 import sys
 
 import files
 from errors import InputError, UsageError
-
-ROOT = os.path.dirname(os.path.abspath(__file__))
 
 
 def add_flags(flags):
@@ -76,9 +73,11 @@ def write(done, loaded, settings, flags, script, argv):
     if not done:
         return
     import report
-    command = ['python', os.path.relpath(script, ROOT).replace(os.sep, '/')] + list(sys.argv[1:] if argv is None else argv)
+    relative = os.path.relpath(script)
+    command = ['python', script if relative.startswith(os.pardir) else relative]
+    command += sys.argv[1:] if argv is None else argv
     title = flags.report or (done[0].name if len(done) == 1 else '%d sounds, separated' % len(done))
-    print(report.write(flags.odir, done, title, ' '.join(map(shlex.quote, command)), {
+    print(report.write(flags.odir, done, title, command, {
         'Model': os.path.basename(flags.mfile),
         'SHA-256 of the model': files.sha256(flags.mfile),
         'Network': '%s, %d arrays' % (loaded.network.name, len(loaded.params)),
