@@ -74,8 +74,8 @@ def summarize(folder):
     """Print the scores and where the page is."""
     scores = files.read_json(os.path.join(folder, report.ASSETS, report.SCORES))['scores'][PIECE]
     for source, values in scores.items():
-        print('%-10s SDR %s dB; the mixture itself %s dB' % ((source,) + tuple(
-            report.decibels(value) for value in records.decode([values['SDR'], values['mixture SDR']]))))
+        print('%-10s SDR %5.1f dB; the mixture itself %5.1f dB' % ((source,) + tuple(
+            records.decode([values['SDR'], values['mixture SDR']]))))
     print('Open %s' % os.path.join(folder, report.PAGE))
 
 

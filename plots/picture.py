@@ -92,7 +92,6 @@ def save(path, picture, loudest, colour):
     import matplotlib.image
     from matplotlib.colors import LinearSegmentedColormap
     shades = LinearSegmentedColormap.from_list('shades', [(0, GROUND), (0.7, colour), (1, '#ffffff')], N=LEVELS)
-    pixels = shades(np.clip(1 + (picture - loudest) / DYNAMICS, 0, 1), bytes=True)
+    pixels = shades(np.clip(1 + (picture[::-1] - loudest) / DYNAMICS, 0, 1), bytes=True)
     with files.atomic_path(path) as temporary:
-        matplotlib.image.imsave(temporary, pixels[..., :3].copy(), format='png', origin='lower',
-                                metadata={'Software': None})
+        matplotlib.image.imsave(temporary, np.ascontiguousarray(pixels), format='png', metadata={'Software': None})
