@@ -85,8 +85,8 @@ def write(folder, songs, title, command, facts):
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters['decibels'] = decibels
     html = environment.get_template('report.html').render(
-        title=climate.one_line(title), command=[climate.one_line(shlex.quote(word)) for word in command], rule=compare.RULE,
-        mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
+        title=climate.one_line(title), command=[climate.one_line(shlex.quote(word)) for word in command],
+        rule=compare.RULE, mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
         facts={name: climate.one_line(value) for name, value in facts.items()},
         songs=[_describe(folder, number, song, scores.get(song.name)) for number, song in enumerate(songs, 1)],
         scores_link=link(ASSETS + '/' + SCORES) if scores else None)
@@ -150,7 +150,7 @@ def _describe(folder, number, song, scores):
 
 
 def mean(scores):
-    """The mean of every measure of :func:`evaluation.compare.score` over the sources that have it; None without scores."""
+    """Every measure of :func:`evaluation.compare.score`, mean over the sources that have it; None without scores."""
     if not scores:
         return None
     return {measure: tables.over_tracks([values[measure] for values in scores.values()], 'mean')
@@ -181,8 +181,8 @@ def time_marks(seconds):
     """
     step = next((step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800) if seconds < 6 * step),
                 max(3600, int(seconds / 6)))
-    return [(100. * mark / max(seconds, 1e-9), '%d:%02d' % divmod(mark, 60)) for mark in range(0, int(seconds) + 1, step)
-            if mark <= 0.95 * seconds]
+    return [(100. * mark / max(seconds, 1e-9), '%d:%02d' % divmod(mark, 60))
+            for mark in range(0, int(seconds) + 1, step) if mark <= 0.95 * seconds]
 
 
 def pitch_marks(rate):

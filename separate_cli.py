@@ -29,7 +29,7 @@ def parser(prog, description, recipe):
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
     own = getattr(recipe, 'DEFAULT_MODEL', None)
     flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
-                  help='the model, .pkl (also the original\'s) or .npz, or the name of one that "python -m models" lists')
+                  help='the model, .pkl (also the original\'s) or .npz, or the name of one of "python -m models"')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
     flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.SOURCES[0])

@@ -13,8 +13,8 @@ def add_flags(flags):
     flags.add_arg('--report', nargs='?', const='', default=None, metavar='TITLE',
                   help='also write index.html: players, spectrograms, settings and, with --references, scores')
     flags.add_arg('--references', default=None, metavar='DIR',
-                  help='the true stems, for --report: <source>, <name>-<source> or <name>_<source>, .wav or .flac, in DIR '
-                       'or in DIR/<name>')
+                  help='the true stems, for --report: <source>, <name>-<source> or <name>_<source>, .wav or .flac, in '
+                       'DIR or in DIR/<name>')
 
 
 def check(flags):
@@ -27,9 +27,11 @@ def check(flags):
     """
     if flags.references and flags.report is None:
         raise UsageError('--references is for the page of --report: give both')
-    page = os.path.join(flags.odir, 'index.html')
-    if flags.report is not None and os.path.lexists(page) and not flags.overwrite:
-        raise InputError('%s exists: give --overwrite or another folder' % page)
+    if flags.report is not None:
+        import report
+        page = os.path.join(flags.odir, report.PAGE)
+        if os.path.lexists(page) and not flags.overwrite:
+            raise InputError('%s exists: give --overwrite or another folder' % page)
 
 
 def songs(plan, settings, flags):
@@ -83,7 +85,8 @@ def write(done, loaded, settings, flags, script, argv):
         'Network': '%s, %d arrays' % (loaded.network.name, len(loaded.params)),
         'Transform': 'STFT at %d Hz, frames of %d samples, hop %d, window %s' % (
             settings.sample_rate, settings.frame_size, settings.hop_size, settings.window),
-        'Windows of the network': '%d frames, %d shared with the next' % (loaded.network.time_context, settings.overlap),
+        'Windows of the network': '%d frames, %d shared with the next' % (
+            loaded.network.time_context, settings.overlap),
         'Downmix': settings.downmix,
         'Versions': ', '.join(['Python ' + platform.python_version()] + [
             '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')]),

@@ -10,8 +10,8 @@ from evaluation import bss_eval, records, stems, tables
 MEASURES = ('SDR', 'SIR', 'SAR')
 WINDOW, HOP = 30, 15   # seconds
 
-RULE = ('BSS Eval 3.0 sources, of the mono downmix, each stem against the true one of the same name; sounds of more than '
-        '%d s: mean over windows of %d s with a hop of %d s' % (WINDOW, WINDOW, HOP))
+RULE = ('BSS Eval 3.0 sources, of the mono downmix, each stem against the true one of the same name; sounds of more '
+        'than %d s: mean over windows of %d s with a hop of %d s' % (WINDOW, WINDOW, HOP))
 
 
 def find_references(folder, name, sources):
@@ -69,8 +69,8 @@ def check(mixture, references):
     rate, frames = headers[mixture]
     for path, (other_rate, other_frames) in headers.items():
         if other_rate != rate or abs(other_frames - frames) > stems.LONGEST_TAIL or not other_frames:
-            raise InputError('%s has %d samples at %d Hz and %s %d at %d Hz, expected the same (and some): give the true '
-                             'stems of this very file' % (path, other_frames, other_rate, mixture, frames, rate))
+            raise InputError('%s has %d samples at %d Hz and %s %d at %d Hz, expected the same (and some): give the '
+                             'true stems of this very file' % (path, other_frames, other_rate, mixture, frames, rate))
     return rate, min(length for _, length in headers.values())
 
 

@@ -15,7 +15,8 @@ import files
 from conftest import ROOT
 from examples.bach10 import recipe, soundfonts
 
-DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs')) if name.endswith('.md'))
+DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs'))
+                                   if name.endswith('.md'))
 
 #: A command with one of these in an argument needs what is not part of the project: a dataset, a song or a model of the
 #: reader's, SoundFonts; or results of such a command before it.
@@ -26,9 +27,10 @@ SLOW = ('demo.py', 'benchmarks/')
 
 
 def commands(text):
-    """The command lines in the fenced and the indented blocks of a text, with the folder that a `cd` before them went to.
+    """The command lines in the fenced and indented blocks of a text, with the folder that a `cd` before them went to.
 
-    >>> commands('Run\\n\\n    python a.py -x\\\\\\n      1  # note\\n\\n```\\ncd b\\nA=1 python -m c.d\\n```\\npython no')
+    >>> commands('Run\\n\\n    python a.py -x\\\\\\n      1  # note\\n\\n'
+    ...          '```\\ncd b\\nA=1 python -m c.d\\n```\\npython no')
     [('.', ['python', 'a.py', '-x', '1']), ('b', ['python', '-m', 'c.d'])]
     """
     found, fenced, folder = [], False, '.'

@@ -187,7 +187,7 @@ def test_true_stems_are_found_by_name(tmp_path):
     (tmp_path / 'song').mkdir()
     shutil.copy(str(tmp_path / names[3]), str(tmp_path / 'song' / 'violin.wav'))
     assert compare.find_references(str(tmp_path), 'song', ['violin'])['violin'] == str(tmp_path / 'song' / 'violin.wav')
-    with pytest.raises(InputError, match='has no true stem of the drums of 50%, expected .*50%-drums.wav or .*drums.wav'):
+    with pytest.raises(InputError, match='has no true stem of the drums of 50%, expected .*50%-drums.wav or .*'):
         compare.find_references(str(tmp_path), '50%', ['drums'])
 
 
