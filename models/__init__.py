@@ -47,8 +47,7 @@ PUBLISHED = (
     Published('Bach10: bassoon, clarinet, saxophone, violin', (architecture.BACH10,),
               'https://drive.google.com/open?id=0B-Th_dYuM4nOa3ZMSmhwRkwzaGM'),
     Published('Bach10, score-informed: bassoon, clarinet, saxophone, violin',
-              tuple(network for network in architecture.KNOWN
-                    if model.SCRIPTS[network.name] == 'examples/bach10_scoreinformed/separate_bach10.py'),
+              (architecture.SCOREINFORMED, architecture.SCOREINFORMED_ONE_BRANCH, architecture.SCOREINFORMED_1X1),
               'https://zenodo.org/record/1009144'),
 )
 
