@@ -4,9 +4,12 @@ CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
 .PHONY: demo test bench clean
 
-# Separates a real song and says where the stems are.
+# Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
+# which it needs the scores; else it takes the rendering in demo_data.
+SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
+SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements-scores.txt)
 demo:
-	@sh setup.sh requirements.txt requirements-test.txt
+	@sh setup.sh requirements.txt $(SCORES)
 	@$(CACHE) $(PYTHON_RUN) demo.py
 
 # All tests; ARGS="tests/test_audio.py -k downmix" for some.

@@ -91,7 +91,7 @@ def load(path, expected, script):
         held = 'an unknown network, first shapes %s' % ', '.join(map(str, shapes[:3])) if network is None \
             else 'the ' + network.name
         counts = ' or '.join('%d (%s)' % (len(other.param_shapes()), other.name) for other in expected)
-        hint = SCRIPTS.get(network.name, '') if network else ''
+        hint = ': use ' + SCRIPTS[network.name] if network and network.name in SCRIPTS else ''
         raise InputError('%s holds %d arrays of %s; %s needs %s%s' % (path, len(arrays), held, script, counts, hint))
     params = []
     for index, array in enumerate(arrays):
@@ -101,8 +101,8 @@ def load(path, expected, script):
     return Model(path, params, network, settings, training)
 
 
-# which script to use instead, by the name of the network
-SCRIPTS = {network.name: ': use ' + script for script, networks in {
+# which script separates with it, by the name of the network
+SCRIPTS = {network.name: script for script, networks in {
     'examples/dsd100/separate_dsd.py': (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES),
     'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA),
     'examples/bach10/separate_bach10.py': (architecture.BACH10, architecture.BACH10_COMPACT),

@@ -9,6 +9,8 @@ import climate
 import files
 import mixture
 import model
+import models
+import separate_report
 from errors import InputError, UsageError
 from settings import WINDOWS
 
@@ -25,7 +27,9 @@ def parser(prog, description, recipe):
     flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
                   help='sound files, or folders of sound files, to separate (WAV, FLAC, OGG, MP3, AIFF, ...)')
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
-    flags.add_arg('-m', '--mfile', required=True, metavar='MODEL', help='the model, .pkl (also the original\'s) or .npz')
+    own = getattr(recipe, 'DEFAULT_MODEL', None)
+    flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
+                  help='the model, .pkl (also the original\'s) or .npz, or the name of one of "python -m models"')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
     flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.SOURCES[0])
@@ -36,6 +40,7 @@ def parser(prog, description, recipe):
     flags.add_arg('--overlap', type=climate.non_negative_int, default=None,
                   help='frames that successive windows of the network share (default: likewise)')
     flags.add_arg('--batch_size', type=climate.positive_int, default=32, help='windows per call of the network')
+    separate_report.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
     if hasattr(recipe, 'add_separation_flags'):
@@ -52,8 +57,9 @@ def main(argv, prog, description, recipe):
     prog, description : str
         For the help.
     recipe : module
-        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally,
-        ``stem_names(name, sources)``: the file names of the stems, without extension, relative to the output folder.
+        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally, DEFAULT_MODEL (the name of
+        one of :mod:`models`) and ``stem_names(name, sources, several)``: the file names of the stems, without
+        extension, relative to the output folder.
 
     Returns
     -------
@@ -64,7 +70,9 @@ def main(argv, prog, description, recipe):
     climate.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
+    separate_report.check(flags)
     inputs = gather(flags.ifile)
+    flags.mfile = models.locate(flags.mfile)
     loaded = model.load(flags.mfile, recipe.NETWORKS, prog)
     settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
@@ -73,11 +81,15 @@ def main(argv, prog, description, recipe):
     if not flags.overwrite:
         refuse_existing(plan)
     plan, failures = readable(plan, recipe, settings, flags)
+    songs = separate_report.songs(plan, settings, flags)
     if plan:
         files.make_folder(flags.odir)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         failures += separate(plan, loaded, settings, flags)
+    failed = {path for path, _ in failures}
+    separate_report.write([song for song in songs if song.mixture not in failed], loaded, settings, flags,
+                          os.path.join(os.path.dirname(recipe.__file__), prog), argv)
     return report(failures, len(inputs))
 
 

@@ -1,4 +1,4 @@
-"""A few seconds of a real song with its stems, for the demo and the tests.
+"""A few seconds of a real song with its stems, for tests and benchmarks.
 
 "Falcon 69" by The Easton Ellises, CC BY-NC-SA 3.0, comes with the PyPI package stempeg (version 0.2.6) and is
 read from there; it is not part of this project. Each stem is coded on its own and its first and last

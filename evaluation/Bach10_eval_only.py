@@ -20,17 +20,6 @@ RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR
         'over tracks')
 
 
-def spellings(source):
-    """The ways to write the name of a source: the data set says saxphone.
-
-    Examples
-    --------
-    >>> spellings('saxphone'), spellings('violin')
-    (('saxphone', 'saxophone'), ('violin',))
-    """
-    return ('saxphone', 'saxophone') if source.startswith('sax') else (source,)
-
-
 def main(argv=None):
     args = program.parser(
         'Evaluate separated Bach10 pieces (BSS Eval sources, whole files).',
@@ -73,7 +62,7 @@ def evaluate(args, references, separators):
         for case, paths in cases.items():
             track = '%s_%s' % (piece, case) if case else piece
             names.update({track + separator + spelling: (track, source) for source in paths
-                          for separator in separators for spelling in spellings(source)})
+                          for separator in separators for spelling in stems.spellings(source)})
     groups, code = program.evaluate_all(tracks, folders, names, stems.stem, evaluate_piece,
                                         {'metric': 'BSS Eval 3.0 sources'}, args)
     for (method, case), group in groups.items():

@@ -47,7 +47,7 @@ def main(argv=None):
               for method, song in program.choose([(method, song) for method in folders for song in songs], args.id)
               if args.subset in (None, songs[song][0])]
     names = {(song, prefix + spelling): (song, source) for song in songs for source in SOURCES + (ACCOMPANIMENT,)
-             for prefix in ('', 'mixture_') for spelling in ((source, 'others') if source == 'other' else (source,))}
+             for prefix in ('', 'mixture_') for spelling in stems.spellings(source)}
     groups, code = program.evaluate_all(
         tracks, folders, names, stems.folder_and_stem, evaluate_song,
         {'metric': 'BSS Eval 3.0 images', 'window_s': WINDOW, 'hop_s': HOP}, args)

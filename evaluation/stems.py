@@ -106,6 +106,18 @@ def folder_and_stem(path):
     return os.path.basename(os.path.dirname(os.path.abspath(path))), stem(path)
 
 
+def spellings(source):
+    """The ways to write the name of a source in file names: Bach10 says saxphone, DSD100 sometimes others.
+
+    Examples
+    --------
+    >>> spellings('saxphone'), spellings('other'), spellings('violin')
+    (('saxphone', 'saxophone'), ('other', 'others'), ('violin',))
+    """
+    return {'saxophone': ('saxphone', 'saxophone'), 'saxphone': ('saxphone', 'saxophone'),
+            'other': ('other', 'others')}.get(source, (source,))
+
+
 def pair(tracks, folder, names, key):
     """Fill in the estimates of `tracks` with the sound files of one method's folder.
 

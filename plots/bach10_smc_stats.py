@@ -13,7 +13,7 @@ import numpy as np
 import climate
 import plots
 from errors import InputError
-from evaluation import Bach10_eval_only, handle_voice_eval_results, records, stems
+from evaluation import handle_voice_eval_results, records, stems
 
 SOURCES = ('bassoon', 'clarinet', 'saxophone', 'violin')
 MEASURES = ('SDR', 'SIR', 'SAR')
@@ -69,7 +69,7 @@ def _scores(path, source):
                    for name, result in records.read(path)['targets'].items()}
     else:
         targets = handle_voice_eval_results.read_results(path)
-    found = next((targets[name] for name in Bach10_eval_only.spellings(source) if name in targets), None)
+    found = next((targets[name] for name in stems.spellings(source) if name in targets), None)
     if found is None or not set(MEASURES) <= set(found):
         raise InputError('%s has no scores of the %s, expected results of Bach10' % (path, source))
     return {measure: found[measure][0] if np.isfinite(found[measure][0]) else np.nan for measure in MEASURES}

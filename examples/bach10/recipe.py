@@ -38,6 +38,9 @@ DYNAMICS, STYLES, MUSICIANS = ('F', 'M', 'P'), ('NO',), (1, 2, 3)
 
 NETWORKS = (architecture.BACH10, architecture.BACH10_COMPACT)
 
+#: What separate_bach10.py separates with by default; see the package `models`.
+DEFAULT_MODEL = 'bach10_compact'
+
 # how this project trains, and what it stores beside its models
 SETTINGS = Settings(SOURCES, frame_size=FRAME_SIZE, hop_size=HOP_SIZE, sample_rate=SAMPLE_RATE,
                     mask_noise_in_numerator=False)

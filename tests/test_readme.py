@@ -1,0 +1,146 @@
+"""The commands of README and docs: scripts exist, flags are theirs, and what needs no dataset runs."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+import demo as demo_script
+import files
+from conftest import ROOT
+from examples.bach10 import recipe, soundfonts
+
+DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs'))
+                                   if name.endswith('.md'))
+
+#: A command with one of these in an argument needs what is not part of the project: a dataset, a song or a model of the
+#: reader's, SoundFonts; or results of such a command before it.
+PLACEHOLDERS = ('/path/to', '<', 'DB', 'song.wav', 'clip.wav', 'chorale.wav', 'model_', '--banks', 'open/', 'results')
+
+#: They take minutes; tests and benchmarks of their own run them.
+SLOW = ('demo.py', 'benchmarks/')
+
+
+def commands(text):
+    """The command lines in the fenced and indented blocks of a text, with the folder that a `cd` before them went to.
+
+    >>> commands('Run\\n\\n    python a.py -x\\\\\\n      1  # note\\n\\n'
+    ...          '```\\ncd b\\nA=1 python -m c.d\\n```\\npython no')
+    [('.', ['python', 'a.py', '-x', '1']), ('b', ['python', '-m', 'c.d'])]
+    """
+    found, fenced, folder = [], False, '.'
+    for line in text.replace('\\\n', ' ').splitlines():
+        if line.startswith('```'):
+            fenced, folder = not fenced, '.'
+        elif fenced or line.startswith('    '):
+            if not re.match(r'\s*(\w+=\S* )*(\S*/)?(python3?|make|cd) ', line):
+                continue
+            words = shlex.split(line, comments=True)
+            while '=' in words[0]:
+                del words[0]
+            if words[0] == 'cd':
+                folder = words[1]
+            else:
+                found.append((folder, ['python' if 'python' in words[0] else words[0]] + words[1:]))
+    return found
+
+
+def named_script(folder, words):
+    """Path of the script of a command, relative to the root, and its arguments."""
+    if words[1] == '-m':
+        module = words[2].replace('.', '/')
+        package = os.path.join(module, '__main__.py')
+        return package if os.path.isdir(os.path.join(ROOT, module)) else module + '.py', words[3:]
+    return os.path.normpath(os.path.join(folder, words[1])), words[2:]
+
+
+def all_commands(name):
+    with open(os.path.join(ROOT, name), encoding='utf-8') as source:
+        return commands(source.read())
+
+
+PYTHON = sorted({(name, folder, tuple(words)) for name in DOCUMENTS for folder, words in all_commands(name)
+                 if words[0] == 'python' and words[1] not in ('-c', '-m') or words[:2] == ['python', '-m']
+                 and words[2] not in ('pip', 'venv', 'pytest', 'http.server')})
+RUN = [words for name, _, words in PYTHON if name == 'README.md'
+       and not any(place in word for word in words for place in PLACEHOLDERS + SLOW)]
+
+
+@pytest.fixture(scope='module')
+def flags_of():
+    """The flags of a script, by its --help; asked once for each."""
+    known = {}
+
+    def flags(path):
+        if path not in known:
+            done = subprocess.run([sys.executable, os.path.join(ROOT, path), '--help'], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, universal_newlines=True)
+            assert done.returncode == 0, done.stderr
+            known[path] = set(re.findall(r'(?<![\w-])--?[A-Za-z]\w*', done.stdout))
+        return known[path]
+    return flags
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    """A folder in which the demo has been run."""
+    folder = tmp_path_factory.mktemp('demo')
+    done = subprocess.run([sys.executable, os.path.join(ROOT, 'demo.py'), '--shipped', '-o', 'demo'], cwd=str(folder),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_commands_are_found():
+    assert RUN
+    assert sum(name == 'README.md' for name, _, _ in PYTHON) >= 8
+    assert ['make', 'demo'] in [words for _, words in all_commands('README.md')]
+
+
+@pytest.mark.parametrize('name,folder,words', PYTHON, ids=[' '.join(words) for _, _, words in PYTHON])
+def test_script_and_flags_exist(flags_of, name, folder, words):
+    path, arguments = named_script(folder, words)
+    assert os.path.isfile(os.path.join(ROOT, path)), '%s names %s' % (name, path)
+    given = {word.split('=')[0] for word in arguments if re.match('--?[A-Za-z]', word)}
+    if given:
+        assert given <= flags_of(path), '%s: %s has no %s' % (name, path, ', '.join(sorted(given - flags_of(path))))
+
+
+@pytest.mark.parametrize('words', RUN, ids=[' '.join(words) for words in RUN])
+def test_commands_that_need_no_dataset_run(script, demo, words):
+    """In the folder in which `make demo` has been called; what they write stays there."""
+    done = script(*words[1:], cwd=demo)
+    assert done.returncode == 0, done.stderr
+
+
+def test_demo_from_the_shipped_rendering(demo):
+    scores = files.read_json(str(demo / 'demo' / 'report' / 'scores.json'))['scores']['01-AchGottundHerr']
+    assert set(scores) == set(recipe.SOURCES)
+    assert np.mean([values['SDR'] - values['mixture SDR'] for values in scores.values()]) > 5
+    assert min(values['SDR'] - values['mixture SDR'] for values in scores.values()) > 3
+    page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
+    assert page.count('<audio') == 9 and 'Ach Gott und Herr' in page and 'SHA-256 of the model' in page
+
+
+@pytest.mark.skipif(not (shutil.which('fluidsynth') and os.path.exists(soundfonts.BANKS['fluid'].path)),
+                    reason='FluidSynth or FluidR3 is not installed')
+def test_shipped_rendering_is_what_the_demo_renders(demo, tmp_path):
+    paths = [str(tmp_path / name) for name in sorted(os.listdir(str(demo / 'demo' / 'references')))]
+    assert demo_script.render(str(tmp_path), paths)
+    for path in paths:
+        here, shipped = (soundfile.read(os.path.join(folder, os.path.basename(path)))[0]
+                         for folder in (str(tmp_path), os.path.join(ROOT, 'demo_data')))
+        # other versions of FluidSynth may round differently
+        assert here.shape == shipped.shape and np.corrcoef(here, shipped)[0, 1] > 0.99, path
+
+
+def test_targets_of_make_exist():
+    with open(os.path.join(ROOT, 'Makefile')) as source:
+        targets = set(re.findall(r'^([\w-]+):', source.read(), re.MULTILINE))
+    named = {words[1] for name in DOCUMENTS for _, words in all_commands(name) if words[0] == 'make'}
+    assert 'demo' in named and named <= targets

@@ -1,0 +1,234 @@
+"""The page of a separation: links, escaping, scores against mir_eval, pictures."""
+import html.parser
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tracemalloc
+import urllib.parse
+
+import matplotlib.image
+import mir_eval
+import numpy as np
+import pytest
+import soundfile
+
+import architecture
+import report
+import unpickle
+from conftest import ROOT
+from errors import InputError
+from evaluation import compare
+from examples.bach10 import recipe
+from plots import picture
+
+SCRIPT = 'examples/bach10/separate_bach10.py'
+HOSTILE = '<img src=x onerror=alert(1)> & "50%" \'#1?\' é'
+RATE = 8000
+
+
+class Page(html.parser.HTMLParser):
+    """Links, text, the rows of tables, and the names of all elements of a page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.rows, self.names, self.text = [], [], [], ''
+        with open(path, encoding='utf-8') as source:
+            self.feed(source.read())
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.links += [value for name, value in attrs if name in ('src', 'href')]
+        assert not any(name.startswith('on') for name, _ in attrs)
+        if tag == 'tr':
+            self.rows.append('')
+
+    def handle_data(self, data):
+        self.text += data
+        if self.rows and 'table' in self.names:
+            self.rows[-1] += ' ' + data
+
+
+def tone(seconds, frequency, rate=RATE, seed=0):
+    time = np.arange(int(seconds * rate)) / rate
+    return 0.1 * np.sin(2 * np.pi * frequency * time) + 0.02 * np.random.default_rng(seed).standard_normal(len(time))
+
+
+@pytest.fixture(scope='module')
+def separated(tmp_path_factory):
+    """A sound with a hostile name, separated with a page by a model of constant masks; and the true stems."""
+    folder = tmp_path_factory.mktemp('report')
+    params = [np.zeros(shape, np.float32) for shape in architecture.BACH10_COMPACT.param_shapes()]
+    params[-1][:] = 1, 2, 3, 4
+    unpickle.dump_arrays(str(folder / 'model.pkl'), params)
+    true = [tone(2, 300 * (index + 1), 44100, index) for index in range(4)]
+    (folder / 'true').mkdir()
+    for source, samples in zip(('bassoon', 'clarinet', 'saxophone', 'violin'), true):
+        soundfile.write(str(folder / 'true' / ('%s_%s.wav' % (HOSTILE, source))), samples, 44100)
+    soundfile.write(str(folder / (HOSTILE + '.wav')), sum(true), 44100)
+    done = subprocess.run([sys.executable, os.path.join(ROOT, SCRIPT), '-i', HOSTILE + '.wav', '-o', 'out', '-m',
+                           'model.pkl', '--report', '--references', 'true', '--accompaniment', '--quiet'],
+                          cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == os.path.join('out', 'index.html')
+    return folder
+
+
+def test_all_links_lead_to_files_of_the_folder(separated, tmp_path):
+    shutil.copytree(str(separated / 'out'), str(tmp_path / 'moved'))
+    links = [link for link in Page(str(tmp_path / 'moved' / 'index.html')).links if link != 'data:,']
+    assert len(links) == 10 + 10 + 1, 'a sound and a picture each of mixture, 5 stems, 4 references; the scores'
+    for link in links:
+        assert ':' not in link and not link.startswith('/'), link
+        assert os.path.getsize(str(tmp_path / 'moved' / urllib.parse.unquote(link))) > 100, link
+    sounds = [urllib.parse.unquote(link) for link in links if link.endswith(('.wav', '.flac'))]
+    lengths = {soundfile.info(str(tmp_path / 'moved' / sound)).frames for sound in sounds}
+    assert lengths == {2 * 44100}
+    original = soundfile.read(str(separated / (HOSTILE + '.wav')), dtype='int16')[0]
+    assert (soundfile.read(str(tmp_path / 'moved' / sounds[0]), dtype='int16')[0] == original).all()
+
+
+def test_names_are_escaped(separated):
+    page = Page(str(separated / 'out' / 'index.html'))
+    assert page.names.count('img') == 10 and page.names.count('audio') == 10 and page.names.count('script') == 1
+    assert HOSTILE in page.text
+    words = "%s -i '%s.wav'" % (SCRIPT.replace('/', os.sep), HOSTILE.replace("'", "'\"'\"'"))
+    assert words in page.text.replace('\n', ''), 'the command is quoted for a shell'
+
+
+@pytest.mark.filterwarnings('ignore::FutureWarning')
+def test_scores_are_those_of_mir_eval(separated):
+    with open(str(separated / 'out' / 'report' / 'scores.json')) as source:
+        scores = json.load(source)['scores'][HOSTILE]
+    read = [[soundfile.read(str(separated / folder / ('%s_%s.wav' % (HOSTILE, name))))[0] for name in names]
+            for folder, names in (('true', ('bassoon', 'clarinet', 'saxophone', 'violin')), ('out', recipe.SOURCES))]
+    mixture = soundfile.read(str(separated / (HOSTILE + '.wav')))[0]
+    sdr, sir, sar, _ = mir_eval.separation.bss_eval_sources(*map(np.array, read), compute_permutation=False)
+    before = mir_eval.separation.bss_eval_sources(np.array(read[0]), np.array([mixture] * 4), False)[0]
+    for index, source in enumerate(recipe.SOURCES):
+        np.testing.assert_allclose([scores[source][name] for name in ('SDR', 'SIR', 'SAR', 'mixture SDR')],
+                                   [sdr[index], sir[index], sar[index], before[index]], atol=1e-3)
+    rows = [row.split() for row in Page(str(separated / 'out' / 'index.html')).rows[1:]]
+    assert [row[0] for row in rows[:4]] == ['Bassoon', 'Clarinet', 'Saxophone', 'Violin'] and rows[4][0] == 'Mean'
+    for row, source in zip(rows, recipe.SOURCES):
+        values = [scores[source][name] for name in ('SDR', 'SIR', 'SAR', 'mixture SDR')]
+        shown = [float(cell.replace('−', '-')) for cell in row[1:6]]
+        np.testing.assert_allclose(shown, values + [values[0] - values[3]], atol=0.0501)
+    assert abs(float(rows[4][1].replace('−', '-')) - sdr.mean()) < 0.06
+
+
+def test_flags_that_do_not_fit(script, separated):
+    flags = ['-i', HOSTILE + '.wav', '-m', 'model.pkl', '--quiet']
+    done = script(SCRIPT, *flags, '-o', 'a', '--references', 'true', cwd=separated)
+    assert done.returncode == 2 and '--references is for the page of --report' in done.stderr
+    (separated / 'b').mkdir(exist_ok=True)
+    (separated / 'b' / 'index.html').write_text('mine')
+    done = script(SCRIPT, *flags, '-o', 'b', '--report', cwd=separated)
+    assert done.returncode == 1 and 'index.html exists: give --overwrite' in done.stderr
+    done = script(SCRIPT, *flags, '-o', 'c', '--report', '--references', 'out', cwd=separated)
+    assert done.returncode == 0, 'the stems themselves have the names of true stems'
+    done = script(SCRIPT, *flags, '-o', 'd', '--report', '--references', 'b', cwd=separated)
+    assert done.returncode == 1 and 'b has no true stem of the bassoon of' in done.stderr
+    assert not (separated / 'd').exists(), 'checked before any work'
+
+
+def test_page_of_several_sounds_without_references(tmp_path):
+    (tmp_path / 'page').mkdir()
+    songs = []
+    for number in range(2):
+        path = str(tmp_path / 'page' / ('%d.wav' % number))
+        soundfile.write(path, tone(0.5, 500), RATE)
+        songs.append(report.Song('song %d' % number, path, {'all': path}))
+    soundfile.write(str(tmp_path / 'page' / 'empty.wav'), np.zeros(0), RATE)
+    songs.append(report.Song('nothing', str(tmp_path / 'page' / 'empty.wav'), {}))
+    page = Page(report.write(str(tmp_path / 'page'), songs, 'Two', ['python', 'x.py'], {'Model': '<b>'}))
+    assert 'song 1' in page.text and '#sound-2' in page.links and 'table' not in page.names and 'b' not in page.names
+    assert '0.wav' in page.links and sorted(os.listdir(str(tmp_path / 'page' / 'report'))) == [
+        '%d-%s.png' % (number, kind) for number, kind in
+        [(1, 'all'), (1, 'mixture'), (2, 'all'), (2, 'mixture'), (3, 'mixture')]], 'what is there is not copied'
+
+
+# --- scores ------------------------------------------------------------------------------------------
+
+@pytest.mark.filterwarnings('ignore::FutureWarning')
+def test_long_sounds_are_scored_in_windows(tmp_path):
+    true = {name: tone(46, 400 * (index + 1), seed=index) for index, name in enumerate('ab')}
+    true['b'][:35 * RATE] *= np.linspace(1, 0, 35 * RATE)
+    estimates = {'a': true['a'] + 0.1 * true['b'], 'b': true['b'] + 0.3 * true['a']}
+    paths = {}
+    for kind, signals in (('true', true), ('estimate', estimates), ('mixture', {'x': true['a'] + true['b']})):
+        paths[kind] = {name: str(tmp_path / ('%s-%s.wav' % (kind, name))) for name in signals}
+        for name, samples in signals.items():
+            soundfile.write(paths[kind][name], samples, RATE, 'FLOAT')
+    scores = compare.score(paths['mixture']['x'], paths['estimate'], paths['true'])
+    windows = [slice(0, 30 * RATE), slice(15 * RATE, 45 * RATE)]
+    expected = np.mean([mir_eval.separation.bss_eval_sources(
+        *(np.array([signals[name][window] for name in 'ab']) for signals in (true, estimates)), False)[0]
+        for window in windows], axis=0)
+    np.testing.assert_allclose([scores['a']['SDR'], scores['b']['SDR']], expected, atol=1e-2)
+
+
+def test_silent_reference_has_no_score(tmp_path):
+    for name, samples in (('a', tone(1, 500)), ('b', np.zeros(RATE))):
+        soundfile.write(str(tmp_path / (name + '.wav')), samples, RATE)
+    paths = {name: str(tmp_path / (name + '.wav')) for name in 'ab'}
+    scores = compare.score(paths['a'], {'a': paths['a'], 'b': paths['a']}, paths)
+    assert np.isnan(scores['b']['SDR']) and scores['a']['SDR'] > 50
+    assert compare.encode(scores)['b']['SDR'] is None and report.mean(scores)['SDR'] == scores['a']['SDR']
+
+
+def test_true_stems_are_found_by_name(tmp_path):
+    names = ['song-violin.wav', 'song2-violin.wav', 'song_saxophone.flac', 'others.wav']
+    for name in names:
+        soundfile.write(str(tmp_path / name), np.zeros(10), RATE)
+    found = compare.find_references(str(tmp_path), 'song', ('violin', 'saxphone', 'other'))
+    assert [os.path.basename(path) for path in found.values()] == [names[0], names[2], names[3]]
+    (tmp_path / 'song').mkdir()
+    shutil.copy(str(tmp_path / names[3]), str(tmp_path / 'song' / 'violin.wav'))
+    assert compare.find_references(str(tmp_path), 'song', ['violin'])['violin'] == str(tmp_path / 'song' / 'violin.wav')
+    with pytest.raises(InputError, match='has no true stem of the drums of 50%, expected .*50%-drums.wav or .*'):
+        compare.find_references(str(tmp_path), '50%', ['drums'])
+
+
+@pytest.mark.parametrize('samples,rate', [(RATE, 44100), (3 * RATE, RATE), (0, RATE)])
+def test_true_stems_of_another_sound(tmp_path, samples, rate):
+    soundfile.write(str(tmp_path / 'mixture.wav'), np.zeros(RATE), RATE)
+    soundfile.write(str(tmp_path / 'a.wav'), np.zeros(samples), rate)
+    with pytest.raises(InputError, match='a.wav has %d samples at %d Hz and .*mixture.wav 8000 at 8000 Hz'
+                       % (samples, rate)):
+        compare.check(str(tmp_path / 'mixture.wav'), {'a': str(tmp_path / 'a.wav')})
+
+
+# --- pictures ----------------------------------------------------------------------------------------
+
+def test_picture_shows_tones_where_they_are(tmp_path):
+    samples = np.concatenate([tone(4, 200, 44100), tone(4, 5000, 44100)])
+    soundfile.write(str(tmp_path / 'a.wav'), np.stack([samples, samples], axis=1), 44100)
+    levels = picture.levels(str(tmp_path / 'a.wav'))
+    assert levels.shape == (picture.HEIGHT, -(-len(samples) // picture.HOP) + 2)
+    for columns, frequency in ((slice(10, 150), 200), (slice(190, 330), 5000)):
+        row = levels[:, columns].mean(axis=1).argmax()
+        assert abs(row - picture.HEIGHT * np.log(frequency / 50) / np.log(16000 / 50)) < 4
+    picture.save(str(tmp_path / 'a.png'), levels, levels.max(), '#2a9d8f')
+    pixels = matplotlib.image.imread(str(tmp_path / 'a.png'))
+    assert pixels.shape == levels.shape + (4,)
+    brightest = np.unravel_index(pixels[..., :3].sum(axis=2).argmax(), levels.shape)
+    assert levels[::-1][brightest] > levels.max() - 2, 'the lowest frequency is at the bottom'
+
+
+def test_picture_of_a_long_sound_keeps_its_width_and_memory(tmp_path):
+    noise = np.random.default_rng(0).standard_normal(60 * RATE) * 0.05
+    peaks = []
+    for minutes in (2, 20):
+        with soundfile.SoundFile(str(tmp_path / 'a.wav'), 'w', RATE, 1) as out:
+            for _ in range(minutes):
+                out.write(noise)
+        tracemalloc.start()
+        levels = picture.levels(str(tmp_path / 'a.wav'))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert levels.shape == (picture.HEIGHT, picture.WIDTH)
+    assert peaks[1] < 1.2 * peaks[0], peaks
+    # white noise: as loud everywhere, and of the same power however many frames a column averages
+    assert levels[:, 5:-5].mean(axis=1).std() < 1
