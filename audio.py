@@ -78,7 +78,7 @@ class Reader:
         self.path = path
         try:
             # opened by Python, for its error messages and for any character in the name
-            self._raw = open(path, 'rb')
+            self._raw = files.open_regular(path)
         except OSError as error:
             raise InputError('cannot read %s: %s' % (path, error.strerror))
         try:

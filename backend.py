@@ -32,6 +32,7 @@ def user_flags(environ=os.environ):
         rc.read([os.path.expanduser(path) for path in environ.get('THEANORC', default).split(os.pathsep)])
     except (configparser.Error, UnicodeDecodeError) as error:
         logger.warning('.theanorc is not understood: %s', climate.one_line(error))
+        rc.clear()  # what was read before the error is not in its final form
     for section in rc.sections():
         for name, value in rc.items(section):
             flags[name if section == 'global' else '%s.%s' % (section, name)] = value

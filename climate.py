@@ -7,12 +7,18 @@ on top of argparse and logging, and adds :func:`run`, which turns exceptions int
 Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
 """
 import argparse
+import io
 import logging
 import math
 import os
 import sys
 
+import files
 from errors import InputError, UsageError
+
+
+#: Bytes that are read of a file of flags.
+MAX_FLAGS = 1 << 20
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,6 +33,22 @@ class Parser(argparse.ArgumentParser):
     add_arg = argparse.ArgumentParser.add_argument
     add_group = argparse.ArgumentParser.add_argument_group
     add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
+
+    def _read_args_from_files(self, arg_strings):
+        """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""
+        expanded = []
+        for text in arg_strings:
+            if not text or text[0] not in self.fromfile_prefix_chars:
+                expanded.append(text)
+                continue
+            try:
+                with files.open_regular(text[1:]) as source:
+                    expanded += source.read(MAX_FLAGS).decode().splitlines()
+            except OSError as error:
+                self.error('cannot read the flags in %s: %s' % (text[1:], error.strerror))
+            except ValueError:
+                self.error('cannot read the flags in %s: it is not text' % text[1:])
+        return expanded
 
     def error(self, message):
         self.exit(2, '%s: error: %s (see --help)\n' % (self.prog, one_line(message)))
@@ -98,12 +120,19 @@ def get_logger(name):
     return logging.getLogger(name)
 
 
+class _OneLine(logging.Formatter):
+    """A record is a line, whatever the names of files in it."""
+
+    def formatMessage(self, record):
+        return one_line(super().formatMessage(record))
+
+
 def enable_default_logging(level='INFO'):
     """Log messages of `level` and above to standard error, a line each."""
     if not any(getattr(handler, 'of_climate', False) for handler in logging.root.handlers):
         handler = logging.StreamHandler()
         handler.of_climate = True
-        handler.setFormatter(logging.Formatter('%(levelname).1s %(name)s: %(message)s'))
+        handler.setFormatter(_OneLine('%(levelname).1s %(name)s: %(message)s'))
         logging.root.addHandler(handler)
     logging.root.setLevel(level)
 
@@ -121,6 +150,9 @@ def run(main, argv=None):
     `main` returns an exit code or None (0). :class:`errors.InputError` and failures of the operating
     system (a full disk, a missing permission) exit with 1, :class:`errors.UsageError` with 2.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # names of files may hold bytes that are no text
+        sys.stdout.reconfigure(errors='surrogateescape' if sys.stdout.encoding == 'utf-8' else 'backslashreplace')
     try:
         code = main(argv) or 0
         sys.stdout.flush()

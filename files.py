@@ -4,10 +4,12 @@ Everything the project writes goes first to a hidden temporary name in the same 
 when it is complete: a run that is killed leaves no half-written file that a later run takes for finished.
 """
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 
 from errors import InputError
@@ -85,11 +87,24 @@ def make_folder(path):
         raise InputError('cannot write into the folder %s: permission denied' % path)
 
 
+def open_regular(path):
+    """Open a file to read its bytes; OSError for a pipe or a device, which would be waited for or has no end."""
+    source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        source.close()
+        raise OSError(errno.EINVAL, 'not a regular file', path)
+    return source
+
+
 def write_json(path, value):
     """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (ValueError)."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n'
     with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as out:
         out.write(text)
+
+
+#: No JSON file of the project is nearly as large: it would take many times as much memory.
+MAX_JSON = 1 << 26
 
 
 def read_json(path, what='a JSON file'):
@@ -98,11 +113,16 @@ def read_json(path, what='a JSON file'):
     Raises
     ------
     InputError
-        When the file is missing, unreadable, not JSON, or not an object.
+        When the file is missing, unreadable, too large, not JSON, or not an object.
     """
     try:
-        with open(path, encoding='utf-8') as source:
-            value = json.load(source)
+        with open_regular(path) as source:
+            text = source.read(MAX_JSON + 1)
+        if len(text) > MAX_JSON:
+            raise InputError('%s is larger than %d MB, expected %s: restore or remove it' % (path, MAX_JSON >> 20, what))
+        value = json.loads(text.decode('utf-8'))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError('cannot read %s: %s' % (path, error.strerror))
     except (ValueError, RecursionError):
@@ -115,7 +135,7 @@ def read_json(path, what='a JSON file'):
 def sha256(path):
     """SHA-256 of a file, as hexadecimal digits."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as source:
+    with open_regular(path) as source:
         for block in iter(lambda: source.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()

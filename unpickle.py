@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 
+import files
 from errors import InputError
 
 
@@ -160,7 +161,7 @@ def _native(item):
 def _load(path):
     """What a pickle holds, arrays being :class:`_Array`."""
     try:
-        with open(path, 'rb') as source:
+        with files.open_regular(path) as source:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
             return _Unpickler(_Reader(source, size), encoding='bytes').load()

@@ -1,4 +1,5 @@
 """Seeded damage: to bytes, to texts, to JSON values."""
+import copy
 import json
 
 #: Sizes and counts that readers get wrong.
@@ -67,17 +68,17 @@ def damage_json(rng, value):
         parent, key = rng.choice(_places(value) or [(None, None)])
         kind = rng.randrange(6)
         if parent is None:
-            value = rng.choice(VALUES)
+            value = copy.deepcopy(rng.choice(VALUES))
         elif kind == 0:
             del parent[key]
         elif kind == 1 and isinstance(parent, dict):
             parent[rng.choice(('', 'x', '../escaped', '__class__'))] = parent.pop(key)
         elif kind == 2:
-            parent[key] = [parent[key]] * rng.choice((1, 2, 70))
+            parent[key] = [copy.deepcopy(parent[key]) for _ in range(rng.choice((1, 2, 70)))]
         elif kind == 3 and type(parent[key]) in (int, float):
             parent[key] = rng.choice((-parent[key], parent[key] + 1, parent[key] * 1000, str(parent[key]), 0.5))
         else:
-            parent[key] = rng.choice(VALUES)
+            parent[key] = copy.deepcopy(rng.choice(VALUES))
     text = json.dumps(value).encode()
     if rng.random() < .2:
         text = damage(rng, text)
