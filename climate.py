@@ -7,6 +7,7 @@ on top of argparse and logging, and adds :func:`run`, which turns exceptions int
 Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
 """
 import argparse
+import codecs
 import io
 import logging
 import math
@@ -142,6 +143,17 @@ def one_line(text):
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in str(text).strip())
 
 
+def _as_names(error):
+    """How names of files are printed that are no text: byte by byte as they are, anything else escaped."""
+    try:
+        return codecs.lookup_error('surrogateescape')(error)
+    except UnicodeError:
+        return codecs.lookup_error('backslashreplace')(error)
+
+
+codecs.register_error('deepconvsep.names', _as_names)
+
+
 # --- running ------------------------------------------------------------------------------------------
 
 def run(main, argv=None):
@@ -151,8 +163,7 @@ def run(main, argv=None):
     system (a full disk, a missing permission) exit with 1, :class:`errors.UsageError` with 2.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # names of files may hold bytes that are no text
-        sys.stdout.reconfigure(errors='surrogateescape' if sys.stdout.encoding == 'utf-8' else 'backslashreplace')
+        sys.stdout.reconfigure(errors='deepconvsep.names')
     try:
         code = main(argv) or 0
         sys.stdout.flush()

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 
+import climate
 from errors import UsageError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,10 +40,9 @@ class Flags:
     """One reader: a script, a folder to stand in, and a command line."""
 
     name = 'flags'
-    output = open(os.devnull, 'w')
+    output = open(os.devnull, 'w', errors='deepconvsep.names')
 
     def warm_up(self):
-        import climate
         import jobs
         import plots
         import separate_cli

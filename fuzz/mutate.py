@@ -1,6 +1,7 @@
 """Seeded damage: to bytes, to texts, to JSON values."""
 import copy
 import json
+from xml.etree import ElementTree
 
 #: Sizes and counts that readers get wrong.
 NUMBERS = (0, 1, 2, 127, 128, 255, 256, 1023, 32767, 32768, 65535, 65536, (1 << 24) - 1, (1 << 31) - 1, 1 << 31,
@@ -15,6 +16,10 @@ WORDS = (b'', b'\x00', b'\n', b'\r\n', b'..', b'/', b'../../escaped', b'/tmp/esc
 VALUES = (None, True, False, 0, 1, -1, 2, 10 ** 6, 10 ** 30, 1e308, -1e-308, 0.5, float('nan'), float('inf'), '', 'a',
           '..', '../escaped', '/tmp/escaped', 'a/b', 'a\\b', 'a\x00b', 'a\nb', '\ud800', 'CON', '.hidden', 'x' * 5000,
           'inf', '-inf', 'nan', [], {}, [[]], [None], [1, 2], ['a', 'a'], {'a': 1}, [0] * 100)
+
+#: Texts of XML elements.
+TEXTS = ('', '0', '-1', '1', '3', '0.001', '7/8', '3+2', '9', '99', '127', '99999', '1000000', '1e9', '1e400', 'nan', 'inf',
+         '-99999999999999999999', 'x' * 2000, 'C', 'H', 'quarter', '1024th', 'start', 'stop', 'P2', '\x7f')
 
 
 def damage(rng, data, others=(), words=WORDS):
@@ -95,3 +100,24 @@ def _places(value):
         found.append((value, key))
         found += _places(item)
     return found
+
+
+def damage_xml(rng, data):
+    """XML with some texts and attributes replaced, and some elements left out, doubled or moved."""
+    root = ElementTree.fromstring(data)
+    for _ in range(1 if rng.random() < .6 else rng.randint(2, 6)):
+        pairs = [(parent, child) for parent in root.iter() for child in parent]
+        if not pairs:
+            break
+        parent, child = rng.choice(pairs)
+        kind = rng.randrange(5)
+        if kind < 2 and (child.text or '').strip():
+            child.text = rng.choice(TEXTS)
+        elif kind == 2 and child.attrib:
+            child.set(rng.choice(list(child.attrib)), rng.choice(TEXTS))
+        elif kind == 3:
+            parent.remove(child)
+        else:
+            for _ in range(rng.choice((1, 1, 30))):
+                parent.insert(rng.randint(0, len(parent)), copy.deepcopy(rng.choice(pairs)[1]))
+    return ElementTree.tostring(root)
