@@ -115,7 +115,12 @@ class _Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError('the state of an object')
         super().load_build()
 
+    def load_bytearray8(self):
+        # it sets memory aside for whatever length the file claims
+        raise pickle.UnpicklingError('a bytearray')
+
     dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch[0x96] = load_bytearray8  # known since Python 3.8 only
     dispatch[pickle.BUILD[0]] = load_build
 
 

@@ -107,7 +107,7 @@ def damage_xml(rng, data):
     root = ElementTree.fromstring(data)
     for _ in range(1 if rng.random() < .6 else rng.randint(2, 6)):
         pairs = [(parent, child) for parent in root.iter() for child in parent]
-        if not pairs:
+        if not 0 < len(pairs) < 3000:
             break
         parent, child = rng.choice(pairs)
         kind = rng.randrange(5)
