@@ -6,6 +6,7 @@ on top of argparse and logging, and adds :func:`run`, which turns exceptions int
 
 Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
 """
+import _thread
 import argparse
 import codecs
 import io
@@ -13,6 +14,7 @@ import logging
 import math
 import os
 import sys
+import threading
 
 import files
 from errors import InputError, UsageError
@@ -166,7 +168,8 @@ def run(main, argv=None):
         sys.stdout.reconfigure(errors='deepconvsep.names')
     try:
         code = main(argv) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # which it is when it was closed before the start
+            sys.stdout.flush()
     except UsageError as error:
         code = _complain(error, 2)
     except InputError as error:
@@ -183,6 +186,25 @@ def run(main, argv=None):
     except KeyboardInterrupt:
         code = _complain('interrupted', 130)
     sys.exit(code)
+
+
+def _interrupted(kind, error, traceback):
+    """The hook of what nothing caught: an interruption while modules are imported, before :func:`run`, is one line."""
+    if issubclass(kind, KeyboardInterrupt):
+        os._exit(_complain('interrupted', 130))
+    sys.__excepthook__(kind, error, traceback)
+
+
+def _unraisable(unraisable):
+    """The hook of what Python ignores: an interruption in a callback, such as of the import system, comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook, sys.unraisablehook = _interrupted, _unraisable
 
 
 def _complain(error, code):

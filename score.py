@@ -264,9 +264,10 @@ _LARGEST_XML = {'beats': 99, 'beat-type': 128, 'divisions': 1e5, 'octave': 9, 'm
 def _check_numbers(tree):
     """Raise ValueError when an element holds a number beyond all music: music21 would compute for hours."""
     for element in tree.iter():
+        limited = element.tag in _LARGEST_XML
         for text in [element.text or ''] + list(element.attrib.values()):
-            # 3, -1.5, 1e9, and of time signatures 3+2
-            for number in _NUMBER.findall(text) if re.fullmatch(r'[-+\s\d.eE]+', text) else ():
+            # 3, -1.5, 1e9, and of time signatures 3+2; digits in names are no numbers
+            for number in _NUMBER.findall(text) if limited or re.fullmatch(r'[-+\s\d.eE]+', text) else ():
                 if not abs(float(number)) <= _LARGEST_XML.get(element.tag, LATEST):
                     raise ValueError('<%s> holds the number %s' % (element.tag, number[:20]))
 

@@ -231,7 +231,7 @@ def test_impossible_notes_of_a_score_are_refused(tmp_path, line):
         score.read_score(str(tmp_path / 'a.txt'))
 
 
-@pytest.mark.parametrize('tag', ['<beats>99999</beats>', '<duration>1e300</duration>', '<divisions>9e9</divisions>'])
+@pytest.mark.parametrize('tag', ['<beats>99999</beats>', '<beats>1024th</beats>', '<duration>1e300</duration>', '<divisions>9e9</divisions>'])
 def test_numbers_that_would_keep_music21_busy_for_hours_are_refused(tmp_path, tag):
     pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
     (tmp_path / 'a.xml').write_text('<score-partwise>%s</score-partwise>' % tag)
