@@ -83,6 +83,8 @@ def make_folder(path):
         raise InputError('%s is a file, expected a folder: choose another name' % path)
     except OSError as error:
         raise InputError('cannot create the folder %s: %s' % (path, error.strerror))
+    except RecursionError:
+        raise InputError('cannot create the folder %.40s...: it is nested too deep' % path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError('cannot write into the folder %s: permission denied' % path)
 
