@@ -1,4 +1,5 @@
 """The command lines of all scripts, up to the work itself, which is left out."""
+import contextlib
 import glob
 import importlib
 import io
@@ -49,6 +50,9 @@ class Flags:
         import train_cli
         from examples.bach10 import chorales
         self.run = climate.run
+        for package in ('mido', 'music21', 'pandas', 'scipy.signal'):
+            with contextlib.suppress(ImportError):   # slow to import, and not all are required
+                importlib.import_module(package)
         # the work itself is not what is tested here
         jobs.run = lambda function, items, *_, **__: [jobs.Outcome(item, error='left out') for item in items]
         separate_cli.separate = lambda plan, *_: []
@@ -61,6 +65,7 @@ class Flags:
             if hasattr(module, 'draw'):
                 module.draw = lambda *_: None
         self.options = [options(module.main) for _, module in self.scripts]
+        shutil.rmtree('tree', ignore_errors=True)   # of a process that had to be ended
         os.mkdir('tree')
         write_tree('tree')
 
@@ -118,7 +123,6 @@ def scripts():
 
 def options(main):
     """The options of a script, from its help."""
-    import contextlib
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         main(['--help'])

@@ -74,8 +74,8 @@ class _Watch:
         real = os.path.realpath(path) if event == 'open' else os.path.join(
             os.path.realpath(os.path.dirname(path) or '.'), os.path.basename(path))
         self.on = True
-        # nothing can be made below a device
-        if os.path.commonpath([real, self.folder]) != self.folder and not real.startswith('/dev/'):
+        # nothing can be made in a device
+        if os.path.commonpath([real, self.folder]) != self.folder and not real.startswith(('/dev/null', '/dev/zero')):
             self._forbid('%s outside of the folder: %s' % (event, path))
 
     def _forbid(self, what):
