@@ -4,6 +4,7 @@ Full scale is the original's: the largest positive sample of an integer format i
 divided by 32767), so that the most negative one is slightly below -1. Float files are taken as they are.
 """
 import logging
+import os
 import re
 
 import numpy as np
@@ -16,6 +17,9 @@ from errors import InputError
 logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 16
+
+# libsndfile says "System error" of a full disk
+FULL = 'cannot write %s: %s: is the disk full?'
 
 # bits of the integer formats; everything else is read and written as float
 BITS = {'PCM_S8': 8, 'PCM_U8': 8, 'PCM_16': 16, 'PCM_24': 24, 'PCM_32': 32}
@@ -78,7 +82,7 @@ class Reader:
         self.path = path
         try:
             # opened by Python, for its error messages and for any character in the name
-            self._raw = open(path, 'rb')
+            self._raw = files.open_regular(path)
         except OSError as error:
             raise InputError('cannot read %s: %s' % (path, error.strerror))
         try:
@@ -187,7 +191,8 @@ class Writer:
         self._atomic = files.atomic_path(path)
         temporary = self._atomic.__enter__()
         try:
-            self._file = soundfile.SoundFile(temporary, 'w', rate, channels, subtype, format=format)
+            # as bytes: soundfile does not take names that are no text
+            self._file = soundfile.SoundFile(os.fsencode(temporary), 'w', rate, channels, subtype, format=format)
         except (soundfile.LibsndfileError, TypeError, OverflowError) as error:
             self._atomic.__exit__(type(error), error, None)
             raise InputError('cannot write %s with %d channels at %d Hz: %s' % (path, channels, rate, error))
@@ -201,7 +206,7 @@ class Writer:
         except soundfile.LibsndfileError as closing:
             # a full disk shows here; the temporary file must go
             self._atomic.__exit__(OSError, OSError(str(closing)), None)
-            raise InputError('cannot write %s: %s' % (self.path, closing.error_string))
+            raise InputError(FULL % (self.path, closing.error_string.strip().rstrip('.')))
         return self._atomic.__exit__(kind, error, traceback)
 
     def write(self, samples):
@@ -214,7 +219,7 @@ class Writer:
         try:
             self._file.write(samples)
         except soundfile.LibsndfileError as error:
-            raise InputError('cannot write %s: %s' % (self.path, error.error_string))
+            raise InputError(FULL % (self.path, error.error_string.strip().rstrip('.')))
 
     def _integers(self, samples):
         top = 2 ** (self._bits - 1) - 1

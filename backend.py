@@ -5,6 +5,7 @@ is completed, never overridden; names of the back-end that Theano 1.0 removed ar
 """
 import configparser
 import glob
+import importlib.util
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import types
 
 import climate
+from errors import InputError
 
 logger = climate.get_logger(__name__)
 
@@ -32,6 +34,7 @@ def user_flags(environ=os.environ):
         rc.read([os.path.expanduser(path) for path in environ.get('THEANORC', default).split(os.pathsep)])
     except (configparser.Error, UnicodeDecodeError) as error:
         logger.warning('.theanorc is not understood: %s', climate.one_line(error))
+        rc.clear()  # what was read before the error is not in its final form
     for section in rc.sections():
         for name, value in rc.items(section):
             flags[name if section == 'global' else '%s.%s' % (section, name)] = value
@@ -103,6 +106,11 @@ def prepare(verbose=True):
     -------
     module
         theano
+
+    Raises
+    ------
+    InputError
+        When the flags name a device that is not there, or make no sense to Theano.
     """
     if 'theano' not in sys.modules:
         given = user_flags()
@@ -112,13 +120,14 @@ def prepare(verbose=True):
             if (new, flags[new]) != (name, value):
                 logger.warning('%s=%s is from a back-end that Theano 1.0 removed: using %s=%s',
                                name, value, new, flags[new])
+        _check_device(flags.get('device', 'cpu'))
         compiler = flags.get('cxx') or shutil.which('g++')
         flags = complete(flags, compiler)
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     level = logging.root.level
-    import theano
+    theano = _import_theano()
     # numpy.distutils, which Theano imports, sets the level of all logging
     logging.root.setLevel(level)
     _mend_for_lasagne()
@@ -126,6 +135,27 @@ def prepare(verbose=True):
     _let_modules_be_cached(theano.gof.Op)
     if verbose:
         logger.info('%s', describe(theano.config))
+    return theano
+
+
+def _check_device(device):
+    """Raise InputError when a GPU is asked for that Theano has no means to use: it would go on without."""
+    if device.startswith(('cuda', 'opencl')) and importlib.util.find_spec('pygpu') is None:
+        raise InputError('device %s was asked for, but pygpu is not installed: install libgpuarray and pygpu, or set '
+                         'THEANO_FLAGS=device=cpu' % device)
+
+
+def _import_theano():
+    """Theano; what it says about its flags and its folder as one line."""
+    try:
+        import theano
+    except (ValueError, OSError, KeyError, RuntimeError) as error:
+        raise InputError('Theano does not start: %s: correct THEANO_FLAGS or .theanorc' % climate.one_line(
+            str(error).split('\n')[0]))
+    # the module that runs compiled functions: Theano goes on without when its file is damaged, and fails later
+    if theano.config.cxx and theano.config.linker.startswith('cvm') and not hasattr(theano.gof.vm, 'CVM'):
+        raise InputError('the compiled modules in %s are damaged: remove that folder, it is made anew'
+                         % theano.config.compiledir)
     return theano
 
 

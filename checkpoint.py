@@ -3,11 +3,13 @@
 A checkpoint is an ``.npz`` of the parameters, the optimiser's arrays and one JSON text with everything else.
 """
 import json
-import zipfile
+import os
 
 import numpy as np
 
+import climate
 import files
+import npzfiles
 from errors import InputError
 
 
@@ -36,13 +38,35 @@ def load(path):
         When the file is missing, damaged or not a checkpoint.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            names = sorted(stored.files)
-            arrays = {kind: [stored[name] for name in names if name.startswith(kind)] for kind in ('param', 'optimizer')}
-            info = json.loads(str(stored['info']))
+        arrays = npzfiles.load(path, os.path.getsize(path))
+        names = sorted(arrays)
+        params, optimizer = ([arrays[name] for name in names if name.startswith(kind)]
+                             for kind in ('param', 'optimizer'))
+        info = json.loads(str(arrays['info']))
+        check_info(info)
     except OSError as error:
-        raise InputError('cannot read the checkpoint %s: %s' % (path, error.strerror or 'it is damaged'))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError('cannot read the checkpoint %s: %s' % (path, error.strerror))
+    except (ValueError, KeyError, RecursionError) as error:
         raise InputError('%s is not a checkpoint or is damaged (%s): remove it to start anew'
-                         % (path, type(error).__name__))
-    return arrays['param'], arrays['optimizer'], info
+                         % (path, climate.one_line(error)))
+    return params, optimizer, info
+
+
+def check_info(info):
+    """Raise ValueError unless `info` is what a training run writes."""
+    if not isinstance(info, dict):
+        raise ValueError('no description')
+    history = info.get('history')
+    fine = {'facts': isinstance(info.get('facts'), dict), 'data': isinstance(info.get('data'), dict),
+            'seconds': _is_number(info.get('seconds')),
+            'sums': isinstance(info.get('sums'), list) and all(map(_is_number, info['sums'])),
+            'history': isinstance(history, list) and all(
+                isinstance(row, dict) and {'epoch', 'loss'} <= set(row) == set(history[0]) and all(map(_is_number, row.values()))
+                for row in history)}
+    for name, right in fine.items():
+        if not right:
+            raise ValueError('its %s' % name)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float))

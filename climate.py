@@ -6,13 +6,22 @@ on top of argparse and logging, and adds :func:`run`, which turns exceptions int
 
 Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
 """
+import _thread
 import argparse
+import codecs
+import io
 import logging
 import math
 import os
 import sys
+import threading
 
+import files
 from errors import InputError, UsageError
+
+
+#: Bytes that are read of a file of flags.
+MAX_FLAGS = 1 << 20
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,6 +36,22 @@ class Parser(argparse.ArgumentParser):
     add_arg = argparse.ArgumentParser.add_argument
     add_group = argparse.ArgumentParser.add_argument_group
     add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
+
+    def _read_args_from_files(self, arg_strings):
+        """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""
+        expanded = []
+        for text in arg_strings:
+            if not text or text[0] not in self.fromfile_prefix_chars:
+                expanded.append(text)
+                continue
+            try:
+                with files.open_regular(text[1:]) as source:
+                    expanded += source.read(MAX_FLAGS).decode().splitlines()
+            except OSError as error:
+                self.error('cannot read the flags in %s: %s' % (text[1:], error.strerror))
+            except ValueError:
+                self.error('cannot read the flags in %s: it is not text' % text[1:])
+        return expanded
 
     def error(self, message):
         self.exit(2, '%s: error: %s (see --help)\n' % (self.prog, one_line(message)))
@@ -98,12 +123,19 @@ def get_logger(name):
     return logging.getLogger(name)
 
 
+class _OneLine(logging.Formatter):
+    """A record is a line, whatever the names of files in it."""
+
+    def formatMessage(self, record):
+        return one_line(super().formatMessage(record))
+
+
 def enable_default_logging(level='INFO'):
     """Log messages of `level` and above to standard error, a line each."""
     if not any(getattr(handler, 'of_climate', False) for handler in logging.root.handlers):
         handler = logging.StreamHandler()
         handler.of_climate = True
-        handler.setFormatter(logging.Formatter('%(levelname).1s %(name)s: %(message)s'))
+        handler.setFormatter(_OneLine('%(levelname).1s %(name)s: %(message)s'))
         logging.root.addHandler(handler)
     logging.root.setLevel(level)
 
@@ -111,6 +143,17 @@ def enable_default_logging(level='INFO'):
 def one_line(text):
     """Any text as one printable line: line breaks and other control characters are shown escaped."""
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in str(text).strip())
+
+
+def _as_names(error):
+    """How names of files are printed that are no text: byte by byte as they are, anything else escaped."""
+    try:
+        return codecs.lookup_error('surrogateescape')(error)
+    except UnicodeError:
+        return codecs.lookup_error('backslashreplace')(error)
+
+
+codecs.register_error('deepconvsep.names', _as_names)
 
 
 # --- running ------------------------------------------------------------------------------------------
@@ -121,9 +164,12 @@ def run(main, argv=None):
     `main` returns an exit code or None (0). :class:`errors.InputError` and failures of the operating
     system (a full disk, a missing permission) exit with 1, :class:`errors.UsageError` with 2.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='deepconvsep.names')
     try:
         code = main(argv) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # which it is when it was closed before the start
+            sys.stdout.flush()
     except UsageError as error:
         code = _complain(error, 2)
     except InputError as error:
@@ -140,6 +186,25 @@ def run(main, argv=None):
     except KeyboardInterrupt:
         code = _complain('interrupted', 130)
     sys.exit(code)
+
+
+def _interrupted(kind, error, traceback):
+    """The hook of what nothing caught: an interruption while modules are imported, before :func:`run`, is one line."""
+    if issubclass(kind, KeyboardInterrupt):
+        os._exit(_complain('interrupted', 130))
+    sys.__excepthook__(kind, error, traceback)
+
+
+def _unraisable(unraisable):
+    """The hook of what Python ignores: an interruption in a callback, such as of the import system, comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook, sys.unraisablehook = _interrupted, _unraisable
 
 
 def _complain(error, code):

@@ -105,6 +105,7 @@ class _WithNotes:
         if track.notes is None:
             return
         notes = features.load_tensor(track.notes.path)
+        harmonics.check_notes(notes, track.notes.path)
         end = begin + len(arrays['inputs'])
         if self.pitched:
             arrays['pitches'][:] = self._rolls(notes, begin, end)

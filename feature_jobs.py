@@ -196,12 +196,14 @@ def stale_files(plan):
 
 
 def is_finished(plan, dtype):
-    """True when all blocks of a song are there, with the right shapes and type, and no other."""
+    """True when all blocks of a song are there, with the right shapes and type, newer than its sounds, and no other."""
     try:
         found = [features.describe_tensor(path, TAG) for path in plan.paths]
-    except InputError:
+        made = min(os.stat(features.tagged(path, TAG)).st_mtime_ns for path in plan.paths)
+        changed = max(os.stat(path).st_mtime_ns for path in plan.song.paths)
+    except (InputError, OSError):
         return False
-    return found == [(shape, dtype) for shape in plan.shapes] and not stale_files(plan)
+    return changed <= made and found == [(shape, dtype) for shape in plan.shapes] and not stale_files(plan)
 
 
 def clear(plan):

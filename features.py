@@ -51,7 +51,7 @@ def get_shape(shape_file):
         When it is missing or does not start with a line like ``#5<TAB>2586<TAB>513``.
     """
     try:
-        with open(shape_file, 'rb') as source:
+        with files.open_regular(shape_file) as source:
             line = source.readline(1000)
     except OSError as error:
         raise InputError('cannot read the feature shape %s: %s; compute the features again'

@@ -4,10 +4,12 @@ Everything the project writes goes first to a hidden temporary name in the same 
 when it is complete: a run that is killed leaves no half-written file that a later run takes for finished.
 """
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 
 from errors import InputError
@@ -81,8 +83,19 @@ def make_folder(path):
         raise InputError('%s is a file, expected a folder: choose another name' % path)
     except OSError as error:
         raise InputError('cannot create the folder %s: %s' % (path, error.strerror))
+    except RecursionError:
+        raise InputError('cannot create the folder %.40s...: it is nested too deep' % path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError('cannot write into the folder %s: permission denied' % path)
+
+
+def open_regular(path):
+    """Open a file to read its bytes; OSError for a pipe or a device, which would be waited for or has no end."""
+    source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        source.close()
+        raise OSError(errno.EINVAL, 'not a regular file', path)
+    return source
 
 
 def write_json(path, value):
@@ -92,17 +105,26 @@ def write_json(path, value):
         out.write(text)
 
 
+#: No JSON file of the project is nearly as large: it would take many times as much memory.
+MAX_JSON = 1 << 26
+
+
 def read_json(path, what='a JSON file'):
     """Read a JSON object.
 
     Raises
     ------
     InputError
-        When the file is missing, unreadable, not JSON, or not an object.
+        When the file is missing, unreadable, too large, not JSON, or not an object.
     """
     try:
-        with open(path, encoding='utf-8') as source:
-            value = json.load(source)
+        with open_regular(path) as source:
+            text = source.read(MAX_JSON + 1)
+        if len(text) > MAX_JSON:
+            raise InputError('%s is larger than %d MB, expected %s: restore or remove it' % (path, MAX_JSON >> 20, what))
+        value = json.loads(text.decode('utf-8'))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError('cannot read %s: %s' % (path, error.strerror))
     except (ValueError, RecursionError):
@@ -115,7 +137,7 @@ def read_json(path, what='a JSON file'):
 def sha256(path):
     """SHA-256 of a file, as hexadecimal digits."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as source:
+    with open_regular(path) as source:
         for block in iter(lambda: source.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()

@@ -33,6 +33,8 @@ from score import FREQ_A4, Note, cut_notes, midi2freq, read_score
 
 #: Lowest value of a mask before it is normalised.
 FLOOR = 1e-18
+#: No frame and no bin has a higher number.
+LARGEST = 2. ** 31
 
 
 # --- harmonics to bins --------------------------------------------------------------------------------
@@ -305,6 +307,22 @@ def getMidi(instrument, FilePath, beginTime, finishTime, samplerate, hop, window
 
 # --- note arrays to masks -----------------------------------------------------------------------------
 
+def check_notes(notes, path):
+    """Raise InputError unless `notes`, read from the file `path`, can be a note array.
+
+    All values must be finite and not negative, MIDI numbers at most 127.
+    """
+    rows = notes.reshape(-1, notes.shape[-1])
+    limits = np.full(notes.shape[-1], LARGEST)
+    limits[2] = 127
+    wrong = np.argwhere(~((rows >= 0) & (rows <= limits)))  # so that NaN is wrong too
+    if len(wrong):
+        row, column = wrong[0]
+        what = {0: 'first frame', 1: 'last frame', 2: 'MIDI number'}.get(column, 'bin')
+        raise InputError('%s gives the %s %g, expected 0 to %d: compute the notes again'
+                         % (path, what, rows[row, column], limits[column]))
+
+
 def _sounding(notes, start, stop):
     """Instrument, row, and first and last + 1 frame (from `start`) of the notes that sound in a segment."""
     active = (notes[:, :, 2] > 0) & (notes[:, :, 0] < stop) & (notes[:, :, 1] > start)
@@ -322,6 +340,8 @@ def piano_roll(notes, start, stop, npitches=127, dtype=float):
         Note array, (instruments, notes, columns).
     start, stop : int
         Frames of the segment.
+    npitches : int
+        Columns per instrument. The original's 127 have none for MIDI number 127 (12.5 kHz), which is left out.
 
     Returns
     -------
@@ -330,7 +350,8 @@ def piano_roll(notes, start, stop, npitches=127, dtype=float):
     """
     roll = np.zeros((stop - start, len(notes) * npitches), dtype=dtype)
     for instrument, row, begin, end in _sounding(notes, start, stop):
-        roll[begin:end, instrument * npitches + int(row[2])] = 1
+        if row[2] < npitches:
+            roll[begin:end, instrument * npitches + int(row[2])] = 1
     return roll
 
 

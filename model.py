@@ -6,8 +6,6 @@ network, the settings, the training, versions and the SHA-256 of the weights; it
 """
 import os
 import platform
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, List, Optional
@@ -16,6 +14,7 @@ import numpy as np
 
 import architecture
 import files
+import npzfiles
 import unpickle
 from architecture import Architecture
 from errors import InputError
@@ -134,18 +133,12 @@ def _read_settings(beside, path, shapes):
 
 def _load_npz(path):
     try:
-        with zipfile.ZipFile(path) as archive:
-            total = sum(member.file_size for member in archive.infolist())
-        if total > MAX_BYTES:
-            raise InputError('%s claims %d bytes of arrays, more than any model has: it is damaged' % (path, total))
-        with np.load(path, allow_pickle=False) as arrays:
-            names = sorted(arrays.files, key=lambda name: (len(name), name))
-            values = [arrays[name] for name in names]
+        arrays = npzfiles.load(path, MAX_BYTES)
     except OSError as error:
-        raise InputError('cannot read the model %s: %s' % (path, error.strerror or 'not a .npz file'))
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, SyntaxError,
-            zlib.error, RuntimeError, AttributeError, TypeError) as error:
-        raise InputError('%s is not a .npz model or is damaged (%s): get the file again' % (path, type(error).__name__))
+        raise InputError('cannot read the model %s: %s' % (path, error.strerror))
+    except ValueError as error:
+        raise InputError('%s is not a .npz model or is damaged (%s): get the file again' % (path, error))
+    values = [arrays[name] for name in sorted(arrays, key=lambda name: (len(name), name))]
     if not values or any(value.dtype.kind not in 'fiu' for value in values):
         raise InputError('%s holds no list of numeric arrays: it is not a model' % path)
     return values

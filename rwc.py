@@ -10,10 +10,10 @@ ISMIR 2003. `examples/bach10/synthesize.py` makes a free bank in the same layout
 import os
 
 import numpy as np
-import scipy.io
 
 import audio
 import climate
+import matfiles
 from errors import InputError
 
 logger = climate.get_logger(__name__)
@@ -206,8 +206,7 @@ def read_mat(path):
         When the file cannot be read or has other fields.
     """
     try:
-        with open(path, 'rb') as source:
-            fields = scipy.io.loadmat(source)['featureStruct'][0, 0]
+        fields = matfiles.load(path)['featureStruct'][0, 0]
         rate = int(fields[0][0, 0][3][0, 0])
         texts = {key: str(fields[position][0]) for key, position in (('dynamics', 3), ('name', 6), ('symbol', 7),
                                                                      ('style', 9))}

@@ -4,15 +4,18 @@ A score file of the original holds one instrument, one note a line: ``onset,offs
 (``6.1600,6.7000,F4#``). Everything here ends in the same lists of :class:`Note`; what becomes of the notes
 (frames, harmonics, masks) is in :mod:`harmonics`.
 """
+import io
 import os
 import re
+import zipfile
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 
 import climate
 from errors import InputError
-from files import atomic_path
+from files import atomic_path, open_regular
 
 logger = climate.get_logger(__name__)
 
@@ -20,6 +23,10 @@ MIDI_A4 = 69
 FREQ_A4 = 440.
 #: Shorter notes (seconds) are left out by everything that goes from notes to frames, as in the original.
 SHORTEST_NOTE = 0.01
+#: No music is longer than this (seconds, 11 days).
+LATEST = 1e6
+#: Bytes of a score file, and of what is zipped in it.
+LARGEST = 1 << 22
 #: Readable score files, by extension.
 TEXT = ('.txt', '.csv')
 MIDI = ('.mid', '.midi')
@@ -27,7 +34,7 @@ NOTATION = MIDI + ('.musicxml', '.mxl', '.xml')
 
 _NATURAL = {'C': 0, 'D': 2, 'E': 4, 'F': 5, 'G': 7, 'A': 9, 'B': 11}
 _ACCIDENTAL = {'b': -1, '#': 1, 'x': 2}
-_NAME = re.compile(r'([A-G])([b#x]*)(-?\d+)([b#x]*)')
+_NAME = re.compile(r'([A-G])([b#x]*)(-?[0-9]{1,4})([b#x]*)')
 _SHARPS = ('C', 'C#', 'D', 'D#', 'E', 'F', 'F#', 'G', 'G#', 'A', 'A#', 'B')
 
 
@@ -141,38 +148,140 @@ def read_parts(path):
     Raises
     ------
     InputError
-        When music21 is not installed, or cannot read the file.
+        When mido (MIDI) or music21 (MusicXML) is not installed, or cannot read the file.
     """
     _check_exists(path)
+    parts = _read_midi(path) if path.lower().endswith(MIDI) else _read_musicxml(path)
+    named = {}
+    for number, (wanted, notes) in enumerate(parts, 1):
+        wanted = name = wanted or 'part %d' % number
+        count = 1
+        while name in named:
+            count += 1
+            name = '%s %d' % (wanted, count)
+        notes = sorted(note for note in notes if 0 <= note.midi <= 127)
+        if notes:
+            named[name] = notes
+    if not named:
+        raise InputError('%s holds no notes' % path)
+    return named
+
+
+def _read_midi(path):
+    """Name and notes of the parts of a MIDI file: of every track, its channels. No note lasts longer than its track."""
+    try:
+        import mido
+    except ImportError:
+        raise InputError('reading %s needs mido: pip install -r requirements-scores.txt' % path)
+    data = _read_whole(path)
+    try:
+        music = mido.MidiFile(file=io.BytesIO(data))
+    except Exception as error:  # mido lets many kinds through: EOFError, OSError, ValueError, IndexError, KeyError
+        raise InputError('mido cannot read %s: %s' % (path, climate.one_line(error) or type(error).__name__))
+    if music.type == 2 or music.ticks_per_beat <= 0:
+        raise InputError('%s is a MIDI file of type %d with the division %d, expected type 0 or 1 with ticks per quarter '
+                         'note: save it again' % (path, music.type, music.ticks_per_beat))
+    tempi, parts = [(0, 500000)], []
+    for track in music.tracks:
+        now, name, sounding, channels = 0, '', {}, {}
+
+        def end(onset, key):
+            channels.setdefault(key[0], []).append((onset, now, key[1]))
+
+        for message in track:
+            now += message.time
+            if message.type == 'set_tempo':
+                tempi.append((now, message.tempo))
+            elif message.type == 'track_name':
+                name = name or climate.one_line(message.name)
+            elif message.type == 'note_on' and message.velocity:
+                sounding.setdefault((message.channel, message.note), []).append(now)
+            elif message.type in ('note_on', 'note_off') and sounding.get((message.channel, message.note)):
+                end(sounding[message.channel, message.note].pop(0), (message.channel, message.note))
+        for key, onsets in sounding.items():
+            for onset in onsets:
+                end(onset, key)
+        parts += [(name if len(channels) == 1 or not name else '%s channel %d' % (name, channel + 1), notes)
+                  for channel, notes in sorted(channels.items())]
+    tempi.sort(key=lambda mark: mark[0])
+    last = max([now for _, notes in parts for _, now, _ in notes] + [tempi[-1][0]]) + 1
+    ticks = [tick for tick, _ in tempi] + [last]
+    lengths = [(after - tick) * tempo for (tick, tempo), after in zip(tempi, ticks[1:])]
+    seconds = np.cumsum([0.] + lengths) / (1e6 * music.ticks_per_beat)
+    if seconds[-1] > LATEST:
+        raise InputError('%s lasts %g s, more than any music: it is damaged' % (path, seconds[-1]))
+    return [(name, [Note(*np.interp(note[:2], ticks, seconds).tolist(), note[2]) for note in notes if note[0] < note[1]])
+            for name, notes in parts]
+
+
+def _read_musicxml(path):
+    """Name and notes of the parts of a MusicXML file, plain or zipped."""
     try:
         import music21
     except ImportError:
         raise InputError('reading %s needs music21: pip install -r requirements-scores.txt' % path)
+    data = _read_whole(path)
     try:
-        music = music21.converter.parse(os.path.abspath(path), forceSource=True, quantizePost=False)
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            data = _unzipped(data)
+        tree = ElementTree.fromstring(data)
+        _check_numbers(tree)
+        # as text: of a path music21 would guess the format, and it would unpack zipped files somewhere
+        music = music21.converter.parse(ElementTree.tostring(tree, encoding='unicode'), format='musicxml')
+        music = music.toSoundingPitch()
+        marks = music.metronomeMarkBoundaries()  # of the whole score: often only its first part bears them
+        beats = [marks[0][0]] + [end for _, end, _ in marks]
+        seconds = np.cumsum([0.] + [(end - start) * mark.secondsPerQuarter() for start, end, mark in marks])
+        parts = []
+        for part in music.parts if hasattr(music, 'parts') else [music]:
+            notes = [Note(*np.interp([event.offset, event.offset + event.quarterLength], beats, seconds).tolist(),
+                          int(round(pitch.ps)))
+                     for event in part.stripTies().flatten().notes if event.quarterLength > 0
+                     for pitch in getattr(event, 'pitches', ())]
+            parts.append((part.partName, notes))
     except Exception as error:  # music21 lets many kinds through: its own, of zip, of XML, of struct, IndexError
         raise InputError('music21 cannot read %s: %s' % (path, climate.one_line(error) or type(error).__name__))
-    if not path.lower().endswith(MIDI):  # MIDI is written as it sounds
-        music = music.toSoundingPitch()
-    marks = music.metronomeMarkBoundaries()  # of the whole score: often only its first part bears them
-    beats = [marks[0][0]] + [end for _, end, _ in marks]
-    seconds = np.cumsum([0.] + [(end - start) * mark.secondsPerQuarter() for start, end, mark in marks])
-    parts = {}
-    for number, part in enumerate(music.parts if hasattr(music, 'parts') else [music]):
-        wanted = name = part.partName or 'part %d' % (number + 1)
-        count = 1
-        while name in parts:
-            count += 1
-            name = '%s %d' % (wanted, count)
-        events = part.stripTies().flatten().notes
-        notes = [Note(*np.interp([event.offset, event.offset + event.quarterLength], beats, seconds).tolist(),
-                      int(round(pitch.ps)))
-                 for event in events if event.quarterLength > 0 for pitch in getattr(event, 'pitches', ())]
-        if notes:
-            parts[name] = sorted(notes)
-    if not parts:
-        raise InputError('%s holds no notes' % path)
     return parts
+
+
+def _unzipped(data):
+    """The score in a zipped MusicXML file; ValueError when there is none."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(('.xml', '.musicxml')) and not member.filename.startswith('META-INF/'):
+                if member.file_size > LARGEST:
+                    raise ValueError('it claims more than %d MB' % (LARGEST >> 20))
+                return archive.read(member)
+    raise ValueError('it holds no .xml file')
+
+
+_NUMBER = re.compile(r'\d+(?:\.\d*)?(?:[eE][+-]?\d+)?')
+#: Largest numbers of elements on which the time depends that music21 takes; of all others, LATEST.
+_LARGEST_XML = {'beats': 99, 'beat-type': 128, 'divisions': 1e5, 'octave': 9, 'multiple-rest': 1e3, 'staves': 99,
+                'fifths': 99, 'alter': 99, 'duration': 1e7, 'normal-notes': 999, 'actual-notes': 999}
+
+
+def _check_numbers(tree):
+    """Raise ValueError when an element holds a number beyond all music: music21 would compute for hours."""
+    for element in tree.iter():
+        limited = element.tag in _LARGEST_XML
+        for text in [element.text or ''] + list(element.attrib.values()):
+            # 3, -1.5, 1e9, and of time signatures 3+2; digits in names are no numbers
+            for number in _NUMBER.findall(text) if limited or re.fullmatch(r'[-+\s\d.eE]+', text) else ():
+                if not abs(float(number)) <= _LARGEST_XML.get(element.tag, LATEST):
+                    raise ValueError('<%s> holds the number %s' % (element.tag, number[:20]))
+
+
+def _read_whole(path):
+    """The bytes of a score file; InputError when there are too many."""
+    try:
+        with open_regular(path) as source:
+            data = source.read(LARGEST + 1)
+    except OSError as error:
+        raise InputError('cannot read %s: %s' % (path, error.strerror))
+    if len(data) > LARGEST:
+        raise InputError('%s is larger than %d MB, expected a score' % (path, LARGEST >> 20))
+    return data
 
 
 def find_score(folder, name):
@@ -201,15 +310,13 @@ def write_score(path, notes):
 def _read_text(path):
     notes = []
     try:
-        with open(path, encoding='utf-8-sig') as source:
-            for number, line in enumerate(source, 1):
-                line = line.split('!')[0].strip()
-                if line and not line.startswith('#'):
-                    notes.append(_parse_line(line, '%s, line %d' % (path, number)))
-    except OSError as error:
-        raise InputError('cannot read %s: %s' % (path, error.strerror))
+        lines = io.StringIO(_read_whole(path).decode('utf-8-sig'), newline=None)
     except UnicodeDecodeError:
         raise InputError('%s is not text, expected lines of onset,offset,name' % path)
+    for number, line in enumerate(lines, 1):
+        line = line.split('!')[0].strip()
+        if line and not line.startswith('#'):
+            notes.append(_parse_line(line, '%s, line %d' % (path, number)))
     backwards = sum(note.offset < note.onset for note in notes)
     if backwards:
         logger.warning('%s: %d of %d notes end before they begin and are of no effect', path, backwards, len(notes))
@@ -224,12 +331,15 @@ def _parse_line(line, where):
         onset, offset = float(fields[0]), float(fields[1])
     except ValueError:
         onset = offset = float('nan')
-    if not np.isfinite([onset, offset]).all():
+    if not (abs(onset) <= LATEST and abs(offset) <= LATEST):   # NaN is refused too
         raise InputError('%s: got the times %r and %r, expected numbers of seconds' % (where, fields[0], fields[1]))
     try:
-        return Note(onset, offset, str2midi(fields[2]))
+        midi = str2midi(fields[2])
     except InputError as error:
         raise InputError('%s: %s' % (where, error))
+    if not 0 <= midi <= 127:
+        raise InputError('%s: %s has the MIDI number %d, expected 0 to 127 (C-1 to G9)' % (where, fields[2], midi))
+    return Note(onset, offset, midi)
 
 
 def _check_exists(path):

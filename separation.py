@@ -14,12 +14,16 @@ import climate
 import mixture
 import overlap
 import streaming
+from errors import InputError
 from settings import WINDOWS
 
 logger = climate.get_logger(__name__)
 
 # the masks' noise is far below audibility; with a fixed seed the same input gives the same bytes
 NOISE_SEED = 0
+
+# sample rates (Hz) of files that are separated
+LOWEST_RATE, HIGHEST_RATE = 1000, 1000000
 
 
 class Separator:
@@ -189,6 +193,10 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     model_rate = separator.settings.sample_rate
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(mixture.open_sound(path))
+        if not LOWEST_RATE <= reader.rate <= HIGHEST_RATE:
+            # a damaged header; resampled, a small file could become endless
+            raise InputError('%s has %d Hz, expected %d to %d Hz: resample it'
+                             % (reader.path, reader.rate, LOWEST_RATE, HIGHEST_RATE))
         channels = reader.channels if stereo else 1
         bar = stack.enter_context(tqdm.tqdm(total=round(reader.frames / reader.rate, 2), unit='s', desc='separating',
                                             disable=True if quiet else None, bar_format=BAR))

@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 
+import files
 from errors import InputError
 
 
@@ -114,7 +115,12 @@ class _Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError('the state of an object')
         super().load_build()
 
+    def load_bytearray8(self):
+        # it sets memory aside for whatever length the file claims
+        raise pickle.UnpicklingError('a bytearray')
+
     dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch[0x96] = load_bytearray8  # known since Python 3.8 only
     dispatch[pickle.BUILD[0]] = load_build
 
 
@@ -160,7 +166,7 @@ def _native(item):
 def _load(path):
     """What a pickle holds, arrays being :class:`_Array`."""
     try:
-        with open(path, 'rb') as source:
+        with files.open_regular(path) as source:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
             return _Unpickler(_Reader(source, size), encoding='bytes').load()

@@ -13,6 +13,7 @@ import numpy as np
 
 import climate
 import files
+import matfiles
 from errors import InputError
 from evaluation import records
 
@@ -53,9 +54,8 @@ def read_results(path):
     InputError
         When the file is not such a file.
     """
-    import scipy.io
     try:
-        results = scipy.io.loadmat(path)['results'][0, 0]
+        results = matfiles.load(path)['results'][0, 0]
         return {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
                          for measure in results[target].dtype.names}
                 for target in results.dtype.names if results[target].dtype.names}

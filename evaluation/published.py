@@ -12,6 +12,7 @@ import os
 
 import numpy as np
 
+import climate
 import files
 from errors import InputError
 from evaluation import records, tables
@@ -37,12 +38,17 @@ def read_frames(path):
     """
     import pandas
     try:
-        frames = pandas.read_csv(path)
+        with files.open_regular(path) as source:
+            frames = pandas.read_csv(source)
     except (OSError, ValueError) as error:
-        raise InputError('cannot read %s: %s' % (path, error))
+        raise InputError('cannot read %s: %s' % (path, climate.one_line(error)))
     missing = sorted({'track_id', 'track', 'subset', 'target', *MEASURES, *MASKS.values()} - set(frames.columns))
     if missing:
         raise InputError('%s has no column %s, expected scores of windows' % (path, missing[0]))
+    try:
+        frames = frames.astype(dict.fromkeys(MEASURES, float))
+    except ValueError as error:
+        raise InputError('%s has a score that is no number: %s' % (path, climate.one_line(error)))
     return frames
 
 

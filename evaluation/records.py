@@ -103,7 +103,7 @@ def finished(track, settings, inputs):
     record = files.read_json(path, 'the results of a track')
     same = (record.get('schema') == SCHEMA and record.get('version') == VERSION
             and record.get('settings') == settings and record.get('inputs') == inputs)
-    return record if same else None
+    return _checked(record, path) if same else None
 
 
 def read(path):
@@ -118,4 +118,30 @@ def read(path):
     if record.get('schema') != SCHEMA or record.get('version') != VERSION:
         raise InputError('%s has schema %r version %r, expected %r version %d: evaluate the track again'
                          % (path, record.get('schema'), record.get('version'), SCHEMA, VERSION))
+    return _checked(record, path)
+
+
+def _checked(record, path):
+    """The record, when it has all that :func:`write` writes and the tables and plots use."""
+    fine = {name: isinstance(record.get(name), str) for name in ('track', 'method', 'subset')}
+    fine['notes'] = _is_list(record.get('notes'), str)
+    fine['targets'] = bool(record.get('targets')) and _is_targets(record['targets'])
+    fine['v4'] = _is_targets(record.get('v4') or {})
+    wrong = [name for name in fine if not fine[name]]
+    if wrong:
+        raise InputError('%s has no usable %s, it is damaged: remove it and evaluate the track again' % (path, wrong[0]))
     return record
+
+
+def _is_list(value, *kinds):
+    return isinstance(value, list) and all(isinstance(item, kinds) for item in value)
+
+
+def _is_targets(value):
+    return isinstance(value, dict) and all(
+        isinstance(target, dict) and isinstance(target.get('scores'), dict)
+        and isinstance(target.get('not_scored'), dict)
+        and all(_is_list(windows, int) for windows in target['not_scored'].values())
+        and all(measure in ORDER and bool(scores) and _is_list(scores, float, int, str, type(None))
+                and {score for score in scores if isinstance(score, str)} <= {'inf', '-inf'}
+                for measure, scores in target['scores'].items()) for target in value.values())
