@@ -124,10 +124,10 @@ class SourcesLayer(MergeLayer):
     The bias has one entry per channel of all slots, as the original's, also for channels that nothing uses.
     """
 
-    def __init__(self, incomings, network, **kwargs):
+    def __init__(self, incomings, network, b=lasagne.init.Constant(0), **kwargs):
         super().__init__(incomings, **kwargs)
         self.network = network
-        self.b = self.add_param(lasagne.init.Constant(0), (len(network.decoders) * network.channels,), name='b',
+        self.b = self.add_param(b, (len(network.decoders) * network.channels,), name='b',
                                 regularizable=False)
 
     def get_output_shape_for(self, input_shapes):
@@ -162,7 +162,7 @@ class SourcesLayer(MergeLayer):
         return T.stack(self.rectified(inputs), axis=1)
 
 
-def build(network, input_var, batch_size, literal=False):
+def build(network, input_var, batch_size, literal=False, params=None):
     """Build a network.
 
     Parameters
@@ -175,6 +175,9 @@ def build(network, input_var, batch_size, literal=False):
         An example of zeros adds nothing to a loss that compares masked inputs, so a last batch can be filled up.
     literal : bool
         Use Lasagne's convolution and :class:`InverseLayer` in place of matrix products, one branch after the other.
+    params : list of ndarray, optional
+        The values of the parameters, in their order. Those of type floatX are borrowed, not copied: a training step
+        changes them. Default: drawn from `lasagne.random`, biases 0.
 
     Returns
     -------
@@ -183,24 +186,31 @@ def build(network, input_var, batch_size, literal=False):
         those of the original, in the same order.
     """
     relu = lasagne.nonlinearities.rectify
+    values = iter(params or ())
+
+    def given(*names):
+        # nothing is drawn where values are given: the parameters of the published Bach10 network take 856 MB
+        return {name: _borrowed(next(values), name) for name in names} if params else {}
+
     shape = (batch_size, network.channels, network.time_context, network.feat_size)
     first_size, first_stride = (1, network.width), (1, network.stride)
     entry = InputLayer(shape, input_var)
     if literal:
-        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride)
+        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
     elif network.stride == 1:
-        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size)
+        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size, **given('W', 'b'))
     else:
-        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride)
-    biased1 = pooled = BiasLayer(conv1)
+        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
+    biased1 = pooled = BiasLayer(conv1, **given('b'))
     if network.pool > 1:
         pooled = (lasagne.layers.MaxPool2DLayer(biased1, (1, network.pool)) if literal
                   else FrequencyPoolLayer(biased1, network.pool))
     conv2_class = LiteralConvLayer if literal else UnrolledConvLayer if 1 in network.kernel else LinearConvLayer
-    conv2 = conv2_class(pooled, network.filters[1], network.kernel)
-    hidden = DenseLayer(BiasLayer(conv2), network.hidden, nonlinearity=relu)
+    conv2 = conv2_class(pooled, network.filters[1], network.kernel, **given('W', 'b'))
+    biased2 = BiasLayer(conv2, **given('b'))
+    hidden = DenseLayer(biased2, network.hidden, nonlinearity=relu, **given('W', 'b'))
     size = int(np.prod(network.encoded))
-    branches = [DenseLayer(hidden, size, nonlinearity=relu) for _ in range(network.branches)]
+    branches = [DenseLayer(hidden, size, nonlinearity=relu, **given('W', 'b')) for _ in range(network.branches)]
 
     shapes = (batch_size,) + network.encoded
     if literal:
@@ -215,7 +225,11 @@ def build(network, input_var, batch_size, literal=False):
         if network.pool > 1:
             decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
         decoded = [TransposeLayer(branch, conv1) for branch in decoded]
-    return SourcesLayer(decoded, network)
+    return SourcesLayer(decoded, network, **given('b'))
+
+
+def _borrowed(value, name):
+    return theano.shared(value.astype(theano.config.floatX, copy=False), name=name, borrow=True)
 
 
 class LiteralConvLayer(Conv2DLayer):
