@@ -2,7 +2,7 @@ PYTHON_RUN = .venv/bin/python
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench gpu clean
 
 # Separates a real song and says where the stems are.
 demo:
@@ -18,6 +18,11 @@ test:
 bench:
 	@sh setup.sh requirements.txt requirements-test.txt
 	@for program in benchmarks/[a-z]*.py; do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
+
+# Lets the environment use an NVIDIA GPU (Debian 12), and says in one line what is missing.
+gpu:
+	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh setup.sh requirements.txt requirements-test.txt
+	@sh setup_gpu.sh
 
 clean:
 	rm -rf .venv .theano .pytest_cache demo

@@ -14,6 +14,8 @@ import sys
 import types
 
 import climate
+import gpu
+from errors import InputError
 
 logger = climate.get_logger(__name__)
 
@@ -86,9 +88,15 @@ def complete(flags, compiler):
         flags.setdefault('blas.ldflags', '')
     elif 'blas.ldflags' not in flags:
         flags['blas.ldflags'] = blas_flags(compiler)
-    if flags.get('device', 'cpu').startswith('cuda'):
+    if wanted_gpu(flags):
         flags.setdefault('dnn.enabled', 'False')
     return flags
+
+
+def wanted_gpu(flags):
+    """The device of the flags if it is a GPU, else None."""
+    devices = [flags.get(name, '') for name in DEVICE_FLAGS]
+    return next((device for device in devices if device.startswith(('cuda', 'opencl'))), None)
 
 
 def prepare(verbose=True):
@@ -103,7 +111,14 @@ def prepare(verbose=True):
     -------
     module
         theano
+
+    Raises
+    ------
+    InputError
+        When the flags choose a GPU that cannot be used. Theano would go on without it, several times slower.
     """
+    device = None
+    failures = []
     if 'theano' not in sys.modules:
         given = user_flags()
         flags = translate(given)
@@ -115,12 +130,20 @@ def prepare(verbose=True):
         compiler = flags.get('cxx') or shutil.which('g++')
         flags = complete(flags, compiler)
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
+        device = wanted_gpu(flags)
+        if device:
+            gpu.check(device)
+            # its traceback; raised below
+            logging.getLogger('theano.gpuarray').addFilter(lambda record: failures.append(record) or False)
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     level = logging.root.level
     import theano
     # numpy.distutils, which Theano imports, sets the level of all logging
     logging.root.setLevel(level)
+    if device and not theano.gpuarray.pygpu_activated:
+        error = failures[0].exc_info[1] if failures and failures[0].exc_info else 'Theano cannot initialise it'
+        raise InputError('the device %s cannot be used: %s; python gpu.py says what is missing' % (device, gpu.reason(error)))
     _mend_for_lasagne()
     _leave_views_to_python()
     _let_modules_be_cached(theano.gof.Op)
