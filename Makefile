@@ -2,7 +2,7 @@ PYTHON_RUN = .venv/bin/python
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: demo test bench fuzz clean
+.PHONY: demo test bench gpu fuzz clean
 
 # Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
 # which it needs the scores; else it takes the rendering in demo_data.
@@ -26,6 +26,11 @@ bench:
 fuzz:
 	@sh setup.sh requirements.txt requirements-test.txt requirements-scores.txt
 	@$(CACHE) OMP_NUM_THREADS=1 MPLBACKEND=Agg $(PYTHON_RUN) -m fuzz $(ARGS)
+
+# Lets the environment use an NVIDIA GPU (Debian 12), and says in one line what is missing.
+gpu:
+	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh setup.sh requirements.txt requirements-test.txt
+	@sh setup_gpu.sh
 
 clean:
 	rm -rf .venv .theano .pytest_cache demo

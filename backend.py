@@ -5,7 +5,6 @@ is completed, never overridden; names of the back-end that Theano 1.0 removed ar
 """
 import configparser
 import glob
-import importlib.util
 import logging
 import os
 import re
@@ -15,6 +14,7 @@ import sys
 import types
 
 import climate
+import gpu
 from errors import InputError
 
 logger = climate.get_logger(__name__)
@@ -89,9 +89,15 @@ def complete(flags, compiler):
         flags.setdefault('blas.ldflags', '')
     elif 'blas.ldflags' not in flags:
         flags['blas.ldflags'] = blas_flags(compiler)
-    if flags.get('device', 'cpu').startswith('cuda'):
+    if wanted_gpu(flags):
         flags.setdefault('dnn.enabled', 'False')
     return flags
+
+
+def wanted_gpu(flags):
+    """The device of the flags if it is a GPU, else None."""
+    devices = [flags.get(name, '') for name in DEVICE_FLAGS]
+    return next((device for device in devices if device.startswith(('cuda', 'opencl'))), None)
 
 
 def prepare(verbose=True):
@@ -110,8 +116,11 @@ def prepare(verbose=True):
     Raises
     ------
     InputError
-        When the flags name a device that is not there, or make no sense to Theano.
+        When the flags choose a GPU that cannot be used, with which Theano would go on without it, several times
+        slower; or when they make no sense to Theano.
     """
+    device = None
+    failures = []
     if 'theano' not in sys.modules:
         given = user_flags()
         flags = translate(given)
@@ -120,29 +129,29 @@ def prepare(verbose=True):
             if (new, flags[new]) != (name, value):
                 logger.warning('%s=%s is from a back-end that Theano 1.0 removed: using %s=%s',
                                name, value, new, flags[new])
-        _check_device(flags.get('device', 'cpu'))
         compiler = flags.get('cxx') or shutil.which('g++')
         flags = complete(flags, compiler)
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
+        device = wanted_gpu(flags)
+        if device:
+            gpu.check(device)
+            # its traceback; raised below
+            logging.getLogger('theano.gpuarray').addFilter(lambda record: failures.append(record) or False)
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     level = logging.root.level
     theano = _import_theano()
     # numpy.distutils, which Theano imports, sets the level of all logging
     logging.root.setLevel(level)
+    if device and not theano.gpuarray.pygpu_activated:
+        error = failures[0].exc_info[1] if failures and failures[0].exc_info else 'Theano cannot initialise it'
+        raise InputError('the device %s cannot be used: %s; python gpu.py says what is missing' % (device, gpu.reason(error)))
     _mend_for_lasagne()
     _leave_views_to_python()
     _let_modules_be_cached(theano.gof.Op)
     if verbose:
         logger.info('%s', describe(theano.config))
     return theano
-
-
-def _check_device(device):
-    """Raise InputError when a GPU is asked for that Theano has no means to use: it would go on without."""
-    if device.startswith(('cuda', 'opencl')) and importlib.util.find_spec('pygpu') is None:
-        raise InputError('device %s was asked for, but pygpu is not installed: install libgpuarray and pygpu, or set '
-                         'THEANO_FLAGS=device=cpu' % device)
 
 
 def _import_theano():

@@ -127,10 +127,10 @@ class SourcesLayer(MergeLayer):
     The recorded networks' bias has one entry per channel of all slots, also for channels that nothing uses.
     """
 
-    def __init__(self, incomings, network, **kwargs):
+    def __init__(self, incomings, network, b=lasagne.init.Constant(0), **kwargs):
         super().__init__(incomings, **kwargs)
         self.network = network
-        self.b = self.add_param(lasagne.init.Constant(0), (network.biases,), name='b', regularizable=False)
+        self.b = self.add_param(b, (network.biases,), name='b', regularizable=False)
 
     def get_output_shape_for(self, input_shapes):
         batch_size, _, frames, bins = input_shapes[0]
@@ -165,7 +165,7 @@ class SourcesLayer(MergeLayer):
         return T.stack(self.rectified(inputs), axis=1)
 
 
-def build(network, input_var, batch_size, literal=False):
+def build(network, input_var, batch_size, literal=False, params=None):
     """Build a network.
 
     Parameters
@@ -178,6 +178,9 @@ def build(network, input_var, batch_size, literal=False):
         An example of zeros adds nothing to a loss that compares masked inputs, so a last batch can be filled up.
     literal : bool
         Use Lasagne's convolution and :class:`InverseLayer` in place of matrix products, one branch after the other.
+    params : list of ndarray, optional
+        The values of the parameters, in their order. Those of type floatX are borrowed, not copied: a training step
+        changes them. Default: drawn from `lasagne.random`, biases 0.
 
     Returns
     -------
@@ -186,26 +189,28 @@ def build(network, input_var, batch_size, literal=False):
         those of the original, in the same order.
     """
     if isinstance(network, StackedArchitecture):
-        return build_stacked(network, input_var, batch_size, literal)
+        return build_stacked(network, input_var, batch_size, literal, params)
     relu = lasagne.nonlinearities.rectify
+    given = _giver(params)
     shape = (batch_size, network.channels, network.time_context, network.feat_size)
     first_size, first_stride = (1, network.width), (1, network.stride)
     entry = InputLayer(shape, input_var)
     if literal:
-        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride)
+        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
     elif network.stride == 1:
-        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size)
+        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size, **given('W', 'b'))
     else:
-        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride)
-    biased1 = pooled = BiasLayer(conv1)
+        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
+    biased1 = pooled = BiasLayer(conv1, **given('b'))
     if network.pool > 1:
         pooled = (lasagne.layers.MaxPool2DLayer(biased1, (1, network.pool)) if literal
                   else FrequencyPoolLayer(biased1, network.pool))
     conv2_class = LiteralConvLayer if literal else UnrolledConvLayer if 1 in network.kernel else LinearConvLayer
-    conv2 = conv2_class(pooled, network.filters[1], network.kernel)
-    hidden = DenseLayer(BiasLayer(conv2), network.hidden, nonlinearity=relu)
+    conv2 = conv2_class(pooled, network.filters[1], network.kernel, **given('W', 'b'))
+    biased2 = BiasLayer(conv2, **given('b'))
+    hidden = DenseLayer(biased2, network.hidden, nonlinearity=relu, **given('W', 'b'))
     size = int(np.prod(network.encoded))
-    branches = [DenseLayer(hidden, size, nonlinearity=relu) for _ in range(network.branches)]
+    branches = [DenseLayer(hidden, size, nonlinearity=relu, **given('W', 'b')) for _ in range(network.branches)]
 
     shapes = (batch_size,) + network.encoded
     if literal:
@@ -221,22 +226,36 @@ def build(network, input_var, batch_size, literal=False):
             decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
         decoded = [TransposeLayer(branch, conv1, only_channel(network, number))
                    for number, branch in enumerate(decoded)]
-    return SourcesLayer(decoded, network)
+    return SourcesLayer(decoded, network, **given('b'))
 
 
-def build_stacked(network, input_var, batch_size, literal=False):
+def _giver(params):
+    """A function that gives the next parameters by name, as arguments of a layer; nothing when there are no values.
+
+    Nothing is drawn where values are given: the parameters of the published Bach10 network take 856 MB.
+    """
+    values = iter(params or ())
+
+    def given(*names):
+        return {name: theano.shared(next(values).astype(theano.config.floatX, copy=False), name=name, borrow=True)
+                for name in names} if params else {}
+
+    return given
+
+
+def build_stacked(network, input_var, batch_size, literal=False, params=None):
     """:func:`build` for an :class:`architecture.StackedArchitecture`."""
     layer = InputLayer((batch_size, network.channels, network.time_context, network.feat_size), input_var)
-    convs = []
+    convs, given = [], _giver(params)
     for filters, frames, bins, stride in network.layers:
         size, strides = (frames, bins), (1, stride)
         if literal:
-            conv = Conv2DLayer(layer, filters, size, strides)
+            conv = Conv2DLayer(layer, filters, size, strides, **given('W', 'b'))
         else:
-            conv = StridedConvLayer(layer, filters, size, strides) if frames == 1 and stride > 1 \
-                else LinearConvLayer(layer, filters, size, strides)
+            conv_class = StridedConvLayer if frames == 1 and stride > 1 else LinearConvLayer
+            conv = conv_class(layer, filters, size, strides, **given('W', 'b'))
         convs.append(conv)
-        layer = BiasLayer(conv if literal else NonlinearityLayer(conv))
+        layer = BiasLayer(conv if literal else NonlinearityLayer(conv), **given('b'))
     # a branch that serves no source has no parameters of its own: it need not be decoded
     used = sorted({branch for branch, _, _ in network.places})
     size = network.layers[-2][0]
@@ -252,7 +271,8 @@ def build_stacked(network, input_var, batch_size, literal=False):
         stacked = GateLayer(stacked, convs[0])
         decoded = {branch: TransposeLayer(UnstackLayer(stacked, number, batch_size), convs[0],
                                           only_channel(network, branch)) for number, branch in enumerate(used)}
-    return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network)
+    return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network,
+                        **given('b'))
 
 
 def only_channel(network, branch):

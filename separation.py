@@ -144,14 +144,10 @@ def compile_masks(network, params, settings, batch_size):
     """
     import backend
     theano = backend.prepare()
-    import lasagne
     import network as layers
 
     entry = theano.tensor.tensor4('magnitudes')
-    output = layers.build(network, entry, batch_size)
-    for variable, value in zip(lasagne.layers.get_all_params(output), params):
-        # not copied: nothing changes them, and those of the published Bach10 network take 856 MB
-        variable.set_value(value.astype(theano.config.floatX, copy=False), borrow=True)
+    output = layers.build(network, entry, batch_size, params=params)
     noise = theano.shared(layers.mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
                           broadcastable=(True, False, False))
     masks = layers.soft_masks(layers.source_outputs(output), noise, settings.mask_eps,

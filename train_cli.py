@@ -130,14 +130,12 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
     run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
                        optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
-                       quiet=flags.quiet)
+                       quiet=flags.quiet, params=initial)
+    del initial  # up to 856 MB
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:
         logger.info('there is no checkpoint to resume: starting anew')
-    if initial is not None and not run.history and data.epoch == 0 and data.state()['batch'] == 0:
-        run.step.set_values(initial)
-    del initial  # up to 856 MB
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
     run.run(*epochs)

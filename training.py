@@ -28,10 +28,14 @@ import theano.tensor as T  # noqa: E402
 
 import network as layers  # noqa: E402
 import objective  # noqa: E402
+from adadelta import adadelta  # noqa: E402
 
 logger = climate.get_logger(__name__)
 
-OPTIMIZERS = {'adadelta': lasagne.updates.adadelta, 'adam': lasagne.updates.adam}
+OPTIMIZERS = {'adadelta': adadelta, 'adam': lasagne.updates.adam}
+
+# parameters beyond which memory counts more than the time it takes to get it
+LARGE = 1 << 24
 
 
 class Step:
@@ -47,9 +51,11 @@ class Step:
     seed : int
         For the initial parameters and the masks' noise.
     optimizer : {'adadelta', 'adam'}
+    params : list of ndarray, optional
+        What the parameters start from; copied. Default: drawn by the seed.
     """
 
-    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta'):
+    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None):
         self.batch_size, self.time_context = batch_size, network.time_context
         frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
         self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
@@ -66,7 +72,7 @@ class Step:
         lasagne.random.set_rng(np.random.RandomState(seed))
         seen = mixture.dimshuffle(0, 'x', 1, 2) if self._filtered is None else \
             self._filtered[rows].reshape((batch_size, frames, network.channels, bins)).dimshuffle(0, 2, 1, 3)
-        self.net = layers.build(network, seen, batch_size)
+        self.net = layers.build(network, seen, batch_size, params=params and [np.array(value) for value in params])
         noise = theano.shared(layers.mask_noise((batch_size, frames, bins), seed))
         loss, values, known, bias_gradient = objective.masked_loss(
             terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
@@ -76,8 +82,10 @@ class Step:
         gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')
         updates = OPTIMIZERS[optimizer](gradients + [bias_gradient], inner + [self.net.b])
         self.optimizer = [variable for variable in updates if variable not in self.params]
-        # buffers are kept from step to step: taking them from the system anew costs a third of the time
-        mode = theano.compile.get_default_mode().clone(link_kwargs={'allow_gc': False})
+        # taking buffers from the system anew costs small networks a third of the time; for the published Bach10 network
+        # that is nothing beside the products, and keeping them from step to step would take gigabytes
+        large = sum(map(np.prod, network.param_shapes())) > LARGE
+        mode = theano.compile.get_default_mode().clone(link_kwargs={'allow_gc': large})
         self._train = theano.function([starts], [loss] + values, updates=updates, mode=mode)
         self._evaluate = None
         self._evaluation = ([starts], [loss] + values, mode)
@@ -141,12 +149,12 @@ class Step:
                 [state.get_value(borrow=True) for state in self.optimizer])
 
     def set_values(self, params, optimizer=None):
-        """Set the parameters and, if given, the optimiser state."""
+        """Set the parameters and, if given, the optimiser state; arrays that can be written to are taken over, not copied."""
         for variable, value in zip(self.params + (self.optimizer if optimizer else []), params + (optimizer or [])):
             if variable.get_value(borrow=True).shape != value.shape:
                 raise InputError('the stored state does not fit the network: array of %s, expected %s'
                                  % (value.shape, variable.get_value(borrow=True).shape))
-            variable.set_value(value.astype(variable.dtype))
+            variable.set_value(np.require(value, variable.dtype, 'W'), borrow=True)
 
 
 class Run:
@@ -172,10 +180,12 @@ class Run:
         A checkpoint is written at every end of an epoch and after so many minutes.
     quiet : bool
         No progress bar.
+    params : list of ndarray, optional
+        As in :class:`Step`.
     """
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
-                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False):
+                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None):
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
         self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
@@ -183,13 +193,13 @@ class Run:
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
-        self.step = self._new_step(0)
+        self.step = self._new_step(0, params)
         self.phase, self._phase_began = 0, 0
         self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
 
-    def _new_step(self, phase):
+    def _new_step(self, phase, params=None):
         return Step(self.network, self.settings, self.terms, self.dataset.batch_size, self.facts['seed'],
-                    self.optimizers[phase])
+                    self.optimizers[phase], params)
 
     def resume(self):
         """Continue from the checkpoint. False when there is none.

@@ -137,8 +137,8 @@ def test_killed_at_random_and_run_again(start, tmp_path):
 # --- Theano's surroundings ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize('flags,words', [
-    ('device=cuda0', ['cuda0 was asked for, but pygpu is not installed', 'device=cpu']),
-    ('device=gpu', ['cuda was asked for']),
+    ('device=cuda0', ['is missing']),
+    ('device=gpu', ['is missing']),
     ('floatX=float7', ['Theano does not start: Invalid value', 'correct THEANO_FLAGS']),
 ])
 def test_flags_that_cannot_be_obeyed(start, tmp_path, flags, words):

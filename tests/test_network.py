@@ -89,6 +89,21 @@ def test_every_source_has_a_branch_of_its_own(arch):
     assert results[0].std() > 0 and changed.any(axis=(0, 2, 3)).tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize('literal', [False, True])
+@pytest.mark.parametrize('arch', architecture.KNOWN, ids=lambda arch: arch.name)
+def test_given_parameters_are_borrowed_and_nothing_is_drawn(arch, literal, monkeypatch):
+    if not isinstance(arch, architecture.StackedArchitecture):
+        small = {'feat_size': 50, 'width': 50} if arch.width == arch.feat_size else {'feat_size': 313}
+        arch = dataclasses.replace(arch, hidden=3, **small)
+    values = [np.full(shape, index, theano.config.floatX) for index, shape in enumerate(arch.param_shapes())]
+    monkeypatch.setattr(lasagne.random, '_rng', None)
+    params = lasagne.layers.get_all_params(network.build(arch, T.tensor4(), 2, literal=literal, params=values))
+    assert len(params) == len(values)
+    for param, value in zip(params, values):
+        assert param.get_value(borrow=True) is value
+    assert [param.name for param in params] == ['W' if len(shape) > 1 else 'b' for shape in arch.param_shapes()]
+
+
 def test_the_draws_are_the_recorded_ones(golden_json):
     checks = golden_json('4_networks/draw_checks.json')
     for name in RECORDED:

@@ -42,11 +42,16 @@ RECORDED = {
 }
 
 
+def of_recorded(name, recorded):
+    """The architecture at its recorded size, its loss, and whether the noise is in the masks' numerator."""
+    arch, terms, in_numerator = RECORDED[name]
+    return dataclasses.replace(arch, feat_size=recorded.info['feat_size']), terms, in_numerator
+
+
 def graph(name, written_out):
     """Loss, terms, gradients and parameters of a recorded network as expressions of its input."""
-    arch, terms, in_numerator = RECORDED[name]
     recorded = RecordedNetwork(name)
-    arch = dataclasses.replace(arch, feat_size=recorded.info['feat_size'])
+    arch, terms, in_numerator = of_recorded(name, recorded)
     assert [term.name for term in terms] == recorded.info['component_names']
     real = theano.config.floatX
     entry = T.tensor4()
