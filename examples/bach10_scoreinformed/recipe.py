@@ -24,6 +24,9 @@ __all__ = ['LOSS', 'SCALE_FACTOR_TEST', 'SOURCES', 'TRAINING_EPS', 'song_of', 's
 
 NETWORKS = architecture.SCOREINFORMED_NETWORKS
 
+#: What separate_bach10.py separates with by default; see the package `models`.
+DEFAULT_MODEL = 'bach10_scoreinformed_compact'
+
 # how this project trains
 SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings())
 
