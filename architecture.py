@@ -67,7 +67,8 @@ class Decoded:
         if not isinstance(values, dict) or set(values) - {'biases'} != fields:
             raise InputError('%s does not describe a network: expected the values %s' % (path, ', '.join(sorted(fields))))
         if not isinstance(values['name'], str):
-            raise InputError('%s gives the network name = %.60r, expected text: restore the file' % (path, values['name']))
+            raise InputError('%s gives the network name = %.60r, expected text: restore the file'
+                             % (path, values['name']))
         for name, value in values.items():
             if name != 'name' and not cls._fits(name, value):
                 raise InputError('%s gives the network %s = %.60r, expected whole numbers: restore the file'

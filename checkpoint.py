@@ -61,7 +61,8 @@ def check_info(info):
             'seconds': _is_number(info.get('seconds')),
             'sums': isinstance(info.get('sums'), list) and all(map(_is_number, info['sums'])),
             'history': isinstance(history, list) and all(
-                isinstance(row, dict) and {'epoch', 'loss'} <= set(row) == set(history[0]) and all(map(_is_number, row.values()))
+                isinstance(row, dict) and {'epoch', 'loss'} <= set(row) == set(history[0])
+                and all(map(_is_number, row.values()))
                 for row in history)}
     for name, right in fine.items():
         if not right:

@@ -121,7 +121,8 @@ def read_json(path, what='a JSON file'):
         with open_regular(path) as source:
             text = source.read(MAX_JSON + 1)
         if len(text) > MAX_JSON:
-            raise InputError('%s is larger than %d MB, expected %s: restore or remove it' % (path, MAX_JSON >> 20, what))
+            raise InputError('%s is larger than %d MB, expected %s: restore or remove it'
+                             % (path, MAX_JSON >> 20, what))
         value = json.loads(text.decode('utf-8'))
     except InputError:
         raise

@@ -168,7 +168,8 @@ def _check_numbers(data, place, order, count, text):
     if len(content) // _SIZES[kind] != count and not (text and kind == 16):
         raise ValueError('%d numbers, the dimensions say %d' % (len(content) // _SIZES[kind], count))
     if text and kind in (16, 17, 18):
-        encoding = {16: 'utf-8', 17: 'utf-16', 18: 'utf-32'}[kind] + ('' if kind == 16 else '-le' if order == '<' else '-be')
+        encoding = {16: 'utf-8', 17: 'utf-16', 18: 'utf-32'}[kind]
+        encoding += '' if kind == 16 else '-le' if order == '<' else '-be'
         if len(content.decode(encoding)) != count:
             raise ValueError('a text of another length than its dimensions say')
     return place

@@ -179,8 +179,8 @@ def _read_midi(path):
     except Exception as error:  # mido lets many kinds through: EOFError, OSError, ValueError, IndexError, KeyError
         raise InputError('mido cannot read %s: %s' % (path, climate.one_line(error) or type(error).__name__))
     if music.type == 2 or music.ticks_per_beat <= 0:
-        raise InputError('%s is a MIDI file of type %d with the division %d, expected type 0 or 1 with ticks per quarter '
-                         'note: save it again' % (path, music.type, music.ticks_per_beat))
+        raise InputError('%s is a MIDI file of type %d with the division %d, expected type 0 or 1 with ticks per '
+                         'quarter note: save it again' % (path, music.type, music.ticks_per_beat))
     tempi, parts = [(0, 500000)], []
     for track in music.tracks:
         now, name, sounding, channels = 0, '', {}, {}
@@ -210,7 +210,8 @@ def _read_midi(path):
     seconds = np.cumsum([0.] + lengths) / (1e6 * music.ticks_per_beat)
     if seconds[-1] > LATEST:
         raise InputError('%s lasts %g s, more than any music: it is damaged' % (path, seconds[-1]))
-    return [(name, [Note(*np.interp(note[:2], ticks, seconds).tolist(), note[2]) for note in notes if note[0] < note[1]])
+    return [(name, [Note(*np.interp(note[:2], ticks, seconds).tolist(), note[2])
+                    for note in notes if note[0] < note[1]])
             for name, notes in parts]
 
 

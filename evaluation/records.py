@@ -129,7 +129,8 @@ def _checked(record, path):
     fine['v4'] = _is_targets(record.get('v4') or {})
     wrong = [name for name in fine if not fine[name]]
     if wrong:
-        raise InputError('%s has no usable %s, it is damaged: remove it and evaluate the track again' % (path, wrong[0]))
+        raise InputError('%s has no usable %s, it is damaged: remove it and evaluate the track again'
+                         % (path, wrong[0]))
     return record
 
 

@@ -18,7 +18,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 #: Values of flags that scripts may get wrong; those that are names stand for things in the case's folder.
 VALUES = ('', ' ', '-', '--', '.', '..', '0', '1', '-1', '2', '1e3', '1e999', 'nan', 'inf', '-inf', '0x10', '1_0', '٣',
-          '99999999999999999999999', '0.5', '1e-320', 'yes', 'a b', "a'b", 'a"b', 'a\nb', 'ü', '\udcff', '%s', '%(prog)s',
+          '99999999999999999999999', '0.5', '1e-320', 'yes', 'a b', "a'b", 'a"b', 'a\nb', 'ü', '\udcff', '%s',
+          '%(prog)s',
           '{0}', '<db>', 'x' * 300, 'x/' * 3000, 'a\\b', '~', '$HOME', '@flags.txt', '@missing', '@binary', '@',
           'file', 'folder', 'missing', 'missing/deeper', 'file/inside', 'loop', 'dangling', 'binary', 'tone.wav',
           'tone.wav/', 'model.pkl', 'model_dsd.pkl', 'dsd', 'ikala', 'bach10', 'estimates', 'features', '/dev/null',

@@ -241,7 +241,8 @@ class TextScore(OneFile):
         import harmonics
         import score
         self.load, self.harmonics = score.read_score, harmonics
-        return [b'6.1600,6.7000,F4#\n6.7,7.5,A4\n', b'# notes\n0.5,1.0,Bb3 ! comment\r\n1,2,C5', b'0,0.005,G9\n' * 3, b'']
+        return [b'6.1600,6.7000,F4#\n6.7,7.5,A4\n', b'# notes\n0.5,1.0,Bb3 ! comment\r\n1,2,C5',
+                b'0,0.005,G9\n' * 3, b'']
 
     def read(self, path):
         notes = self.load(path)

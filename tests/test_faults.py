@@ -159,7 +159,8 @@ def test_a_damaged_compile_cache_is_named(start, tmp_path):
     if not theano.config.cxx:
         pytest.skip('there is no compiler')
     cache = os.path.join(theano.config.compiledir, 'lazylinker_ext')
-    copy = shutil.copytree(cache, str(tmp_path / 'cache' / os.path.basename(theano.config.compiledir) / 'lazylinker_ext'))
+    name = os.path.basename(theano.config.compiledir)
+    copy = shutil.copytree(cache, str(tmp_path / 'cache' / name / 'lazylinker_ext'))
     damaged = [os.path.join(copy, name) for name in os.listdir(copy) if name.endswith('.so')]
     for path in damaged:
         os.truncate(path, 100)
@@ -220,7 +221,8 @@ def separator(golden):
 
 
 @pytest.mark.parametrize('name,samples,rate', [
-    ('silence', np.zeros((3000, 2)), 44100), ('one sample', np.full((1, 1), .5), 44100), ('DC', np.full((3000, 1), .4), 44100),
+    ('silence', np.zeros((3000, 2)), 44100), ('one sample', np.full((1, 1), .5), 44100),
+    ('DC', np.full((3000, 1), .4), 44100),
     ('full scale', np.where(np.arange(3000) // 50 % 2, 1., -1.)[:, None], 44100),
     ("quotes ' \" and\nlines", np.full((2000, 1), .1), 44100), ('日本語 é', np.full((2000, 1), .1), 44100),
     ('\udcff.not text', np.full((2000, 1), .1), 44100),
@@ -252,7 +254,8 @@ def test_sounds_that_are_not_finite_are_refused(separator, tmp_path, bad):
     samples[1500] = bad
     soundfile.write(str(tmp_path / 'a.wav'), samples, 44100, subtype='FLOAT')
     with pytest.raises(InputError, match='NaN or infinity at 0.034 s'):
-        separation.separate_file(separator, str(tmp_path / 'a.wav'), [str(tmp_path / str(n)) for n in range(4)], quiet=True)
+        separation.separate_file(separator, str(tmp_path / 'a.wav'), [str(tmp_path / str(n)) for n in range(4)],
+                                 quiet=True)
     assert os.listdir(str(tmp_path)) == ['a.wav']
 
 
@@ -260,7 +263,8 @@ def test_sounds_that_are_not_finite_are_refused(separator, tmp_path, bad):
 def test_rates_of_damaged_headers_are_refused(separator, tmp_path, rate):
     audio.write(str(tmp_path / 'a.wav'), np.zeros(100), rate)
     with pytest.raises(InputError, match='has %d Hz, expected 1000 to 1000000 Hz' % rate):
-        separation.separate_file(separator, str(tmp_path / 'a.wav'), [str(tmp_path / str(n)) for n in range(4)], quiet=True)
+        separation.separate_file(separator, str(tmp_path / 'a.wav'), [str(tmp_path / str(n)) for n in range(4)],
+                                 quiet=True)
     assert os.listdir(str(tmp_path)) == ['a.wav']
 
 

@@ -58,8 +58,8 @@ def test_workers_do_not_change_features(script, tmp_path):
             sound_tree.write_song(tmp_path / 'db', song + subset, 3000, subset, seed=ord(song))
     found = []
     for number in '13':
-        done = script('examples/dsd100/compute_features.py', '--db', tmp_path / 'db', '--feature_path', tmp_path / number,
-                      '--nprocs', number, '--quiet')
+        done = script('examples/dsd100/compute_features.py', '--db', tmp_path / 'db',
+                      '--feature_path', tmp_path / number, '--nprocs', number, '--quiet')
         assert done.returncode == 0, done.stderr
         found.append({name: (tmp_path / number / name).read_bytes() for name in os.listdir(str(tmp_path / number))})
     assert found[0] == found[1] and len(found[0]) > 6
