@@ -23,7 +23,7 @@ DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path
 PLACEHOLDERS = ('/path/to', '<', 'DB', 'song.wav', 'clip.wav', 'chorale.wav', 'model_', '--banks', 'open/', 'results')
 
 #: They take minutes; tests and benchmarks of their own run them.
-SLOW = ('demo.py', 'benchmarks/')
+SLOW = ('demo.py', 'experiment.py', 'benchmarks/')
 
 
 def commands(text):
