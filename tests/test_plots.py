@@ -25,6 +25,7 @@ def bach10_mat(path, value, spelling='saxphone'):
 def record(path, method, subset, **targets):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     files.write_json(path, {'schema': records.SCHEMA, 'version': records.VERSION, 'method': method, 'subset': subset,
+                            'notes': [],
                             'track': os.path.basename(path), 'targets': {
                                 name: {'scores': {measure: records.encode(values) for measure in ('SDR', 'SIR', 'SAR')},
                                        'not_scored': {}} for name, values in targets.items()}})
