@@ -1,6 +1,6 @@
 """A network's forward pass, as matrix products against Lasagne's convolution and InverseLayer, batch 32.
 
-    python benchmarks/forward.py [dsd100 ikala bach10_compact]
+    python benchmarks/forward.py [dsd100 ikala bach10 bach10_compact]
 """
 import sys
 
@@ -17,7 +17,7 @@ import lasagne  # noqa: E402
 import network  # noqa: E402
 
 NETWORKS = {'dsd100': architecture.DSD100, 'ikala': architecture.IKALA_POOLED,
-            'bach10_compact': architecture.BACH10_COMPACT}
+            'bach10': architecture.BACH10, 'bach10_compact': architecture.BACH10_COMPACT}
 
 
 def main(names):
@@ -35,7 +35,7 @@ def main(names):
             times.append(measure.seconds(lambda: function(inputs)))
         error = np.abs(outputs[0] - outputs[1]).max() / np.abs(outputs[0]).max()
         assert error < 2e-5, error
-        measure.compare('forward pass of the %s, 32 windows' % arch.name, 'literal', times[0], 'ours', times[1])
+        measure.compare('forward pass of the %s, 32 windows, on %s' % (arch.name, theano.config.device), 'literal', times[0], 'ours', times[1])
 
 
 if __name__ == '__main__':
