@@ -174,9 +174,7 @@ def run(main, argv=None):
         code = _complain(error, 2)
     except InputError as error:
         code = _complain(error, 1)
-    except BrokenPipeError:
-        # whoever read our output went away; point stdout elsewhere, or the interpreter complains at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output went away
         code = 1
     except OSError as error:
         where = '%s: ' % error.filename if error.filename else ''
@@ -185,7 +183,17 @@ def run(main, argv=None):
         code = _complain('out of memory: try a smaller --batch_size, or fewer processes', 1)
     except KeyboardInterrupt:
         code = _complain('interrupted', 130)
+    _settle_stdout()
     sys.exit(code)
+
+
+def _settle_stdout():
+    """Flush stdout or, when it is full or gone, point it elsewhere: the interpreter would complain at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(kind, error, traceback):
