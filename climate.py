@@ -8,11 +8,13 @@ Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
 """
 import _thread
 import argparse
+import atexit
 import codecs
 import io
 import logging
 import math
 import os
+import signal
 import sys
 import threading
 
@@ -196,9 +198,18 @@ def _settle_stdout():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _interrupted(kind, error, traceback):
+_interruptions = []
+
+
+def _interrupt(number, frame):
+    """The handler of SIGINT: as Python's own, but remembered, since an import may turn it into an ImportError."""
+    _interruptions.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def _uncaught(kind, error, traceback):
     """The hook of what nothing caught: an interruption while modules are imported, before :func:`run`, is one line."""
-    if issubclass(kind, KeyboardInterrupt):
+    if issubclass(kind, KeyboardInterrupt) or _interruptions and issubclass(kind, ImportError):
         os._exit(_complain('interrupted', 130))
     sys.__excepthook__(kind, error, traceback)
 
@@ -211,8 +222,18 @@ def _unraisable(unraisable):
         sys.__unraisablehook__(unraisable)
 
 
-if sys.excepthook is sys.__excepthook__:
-    sys.excepthook, sys.unraisablehook = _interrupted, _unraisable
+def _is_a_script():
+    """Whether a program is running that leaves interruptions to Python, and not somebody at a prompt."""
+    return sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1') \
+        and threading.current_thread() is threading.main_thread() \
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+if _is_a_script():
+    sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
+    signal.signal(signal.SIGINT, _interrupt)
+    # the very end of the interpreter knows no hooks: there an interruption would kill a program that has done its work
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _complain(error, code):

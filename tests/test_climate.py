@@ -1,11 +1,16 @@
 """climate.py, files.py, errors.py: flags, exit codes, whole files."""
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 
 import climate
 import files
+from conftest import ROOT
 from errors import InputError, UsageError
 
 
@@ -13,6 +18,14 @@ def run(main):
     with pytest.raises(SystemExit) as stop:
         climate.run(main)
     return stop.value.code
+
+
+def start(tmp_path, program):
+    """A program in a process of its own; ``climate`` is imported."""
+    path = tmp_path / 'p.py'
+    path.write_text('import os, sys, threading, time\nsys.path.insert(0, %r)\nimport climate\n%s'
+                    % (ROOT, program))
+    return subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def raising(error):
@@ -39,17 +52,32 @@ def test_exit_codes_of_main():
         climate.run(lambda argv: 1 / 0)
 
 
-def test_the_reader_of_stdout_may_go_away(script, tmp_path):
-    program = tmp_path / 'p.py'
-    program.write_text('import sys\nsys.path.insert(0, %r)\nimport climate\n'
-                       'def main(argv):\n    for n in range(100000):\n        print("line", n)\n'
-                       'climate.run(main)\n' % os.path.dirname(climate.__file__))
-    import subprocess
-    import sys
-    process = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_the_reader_of_stdout_may_go_away(tmp_path):
+    process = start(tmp_path, 'def main(argv):\n    for n in range(100000):\n        print("line", n)\n'
+                              'climate.run(main)\n')
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == b'' and process.wait() == 1
+
+
+@pytest.mark.parametrize('last', [
+    'threading.Thread(target=lambda: (os.write(1, b"."), time.sleep(2))).start()\n',  # joined first
+    'class Slow:\n    def __del__(self, write=os.write, sleep=time.sleep):\n'
+    '        write(1, b".")\n        sleep(.5)\nslow = Slow()\n'], ids=['thread', 'finalizer'])
+@pytest.mark.parametrize('code', [0, 1])
+def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
+    process = start(tmp_path, last + 'climate.run(lambda argv: %d)\n' % code)
+    assert process.stdout.read(1) == b'.'
+    time.sleep(.2)  # in which the thread's program returns from main
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == (b'', b'') and process.returncode == code
+
+
+@pytest.mark.parametrize('before', ['sys.ps1 = "> "', 'sys.excepthook = print', 'signal.signal(signal.SIGINT, print)'])
+def test_interruptions_are_left_to_a_prompt_and_to_a_program_that_handles_them(before):
+    program = 'import signal, sys; %s; before = sys.excepthook, signal.getsignal(2); ' \
+              'import climate; assert (sys.excepthook, signal.getsignal(2)) == before' % before
+    subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True)
 
 
 def test_the_interface_of_the_original(tmp_path):
