@@ -12,10 +12,10 @@ demo:
 	@sh setup.sh requirements.txt $(SCORES)
 	@$(CACHE) $(PYTHON_RUN) demo.py
 
-# All tests; ARGS="tests/test_audio.py -k downmix" for some.
+# All tests, one on each core (four at most); ARGS="tests/test_audio.py -k downmix" for some.
 test:
 	@sh setup.sh requirements.txt requirements-test.txt requirements-scores.txt
-	@$(CACHE) $(PYTHON_RUN) -m pytest $(ARGS)
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 # The figures of README's table on speed and memory, each as a ratio within one run.
 bench:

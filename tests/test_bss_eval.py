@@ -269,3 +269,15 @@ def test_bad_arguments():
         bss_eval.bss_eval_images_framewise(good[..., None], good[..., None], 50, 0)
     with pytest.raises(InputError, match='estimates hold NaN or infinite samples'):
         bss_eval.bss_eval_sources(good, good * np.nan)
+
+
+@pytest.mark.parametrize('threads', [2, 5])
+def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
+    references = np.random.RandomState(0).randn(2, 100000, 2)
+    estimates = references + .3 * np.random.RandomState(1).randn(2, 100000, 2)
+    scores = []
+    for number in (1, threads):
+        monkeypatch.setattr(bss_eval, '_WORKERS', number)
+        scores.append(bss_eval.bss_eval_images(references, estimates))
+    for one, many in zip(*scores):
+        np.testing.assert_allclose(many, one, atol=1e-9)
