@@ -80,6 +80,7 @@ def complete(flags, compiler):
     """Add what the user left open: float32, BLAS, no cuDNN, and Python mode where there is no compiler."""
     flags = dict(flags)
     flags.setdefault('floatX', 'float32')
+    flags.setdefault('compile.wait', '1')  # seconds until it is tried again while another process compiles
     if not compiler:
         flags.setdefault('cxx', '')
     if flags.get('cxx', compiler) == '':
@@ -137,6 +138,7 @@ def prepare(verbose=True):
             gpu.check(device)
             # its traceback; raised below
             logging.getLogger('theano.gpuarray').addFilter(lambda record: failures.append(record) or False)
+        logging.getLogger('theano.gof.compilelock').addFilter(_Waiting())
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     level = logging.root.level
@@ -166,6 +168,18 @@ def _import_theano():
         raise InputError('the compiled modules in %s are damaged: remove that folder, it is made anew'
                          % theano.config.compiledir)
     return theano
+
+
+class _Waiting(logging.Filter):
+    """Say once that another process compiles, in place of what Theano says at every try, advice to delete included."""
+
+    said = False
+
+    def filter(self, record):
+        if record.msg.startswith('Waiting') and not self.said:
+            self.said = True
+            logger.info('waiting: another process is compiling')
+        return record.levelno >= logging.ERROR
 
 
 def describe(config):

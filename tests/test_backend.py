@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import backend
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def test_removed_devices_are_translated(old, new):
 
 
 def test_what_the_user_set_stays():
-    given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++'}
+    given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++',
+             'compile.wait': '7'}
     assert backend.complete(given, '/my/g++') == given
 
 
@@ -42,7 +44,7 @@ def test_what_is_open_is_filled_in():
     assert flags['floatX'] == 'float32' and 'openblas' in flags['blas.ldflags']
     assert backend.complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
     python = backend.complete({}, None)
-    assert python == {'floatX': 'float32', 'cxx': '', 'linker': 'py', 'optimizer_excluding': 'fusion:inplace',
+    assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py', 'optimizer_excluding': 'fusion:inplace',
                       'blas.ldflags': ''}
 
 
@@ -67,3 +69,21 @@ def test_operations_without_properties_are_cached():
     assert Dot22.__props__ and Dot22() == Dot22()
     assert 'lasagne' in sys.modules or __import__('lasagne')
     assert theano.tensor.signal.downsample.max_pool_2d
+
+
+@pytest.mark.parametrize('level,expected', [('INFO', ['I backend: waiting: another process is compiling']),
+                                            ('WARNING', [])])
+def test_another_process_that_compiles_is_waited_for(script, tmp_path, level, expected):
+    """The lock of a process that is alive, for three tries; then that of one that was killed."""
+    program = tmp_path / 'program.py'
+    program.write_text(
+        'import os, shutil, sys, threading\nsys.path.insert(0, %r)\n'
+        'import climate\nclimate.enable_default_logging(%r)\nimport backend\nbackend.prepare(verbose=False)\n'
+        'from theano.gof import compilelock\n'
+        'def lock(pid):\n    os.mkdir("lock")\n'
+        '    open("lock/lock", "w").write("%%d_1_%%s" %% (pid, compilelock.hostname))\n'
+        'lock(os.getppid())\nthreading.Timer(4.5, shutil.rmtree, ["lock"]).start()\n'
+        'compilelock.get_lock("./lock")\ncompilelock.release_lock()\n'
+        'lock(2 ** 22 + 1)\ncompilelock.get_lock("./lock")\n' % (ROOT, level))
+    done = script(str(program))
+    assert done.returncode == 0 and done.stderr.splitlines() == expected
