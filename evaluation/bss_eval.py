@@ -15,9 +15,7 @@ SAR   (own + interference) / artifacts           (own + interference) / artifact
 
 where *own* is the projection on the source's own delays.
 
-The normal equations depend on the references alone, so they are built and factorised once and serve every
-estimate. Correlations and filtering run block by block with short FFTs: only 1023 lags are needed. The parts
-are filtered out explicitly; differences of energies would lose precision for good estimates.
+The parts are filtered out explicitly; differences of energies would lose precision for good estimates.
 
 Differences from the MATLAB code: the arguments are in the order of mir_eval (references first); permutations
 count from 0; sources in a permutation are matched by the sum of finite SIRs, so that a silent estimate cannot upset
@@ -31,23 +29,14 @@ E. Vincent, R. Gribonval, C. Fevotte: Performance measurement in blind audio sou
 Speech and Language Processing 14(4), 2006. E. Vincent et al.: The Signal Separation Evaluation Campaign
 (2007-2010). Signal Processing 92, 2012, section 3 (images).
 """
-import concurrent.futures
-import os
 from typing import NamedTuple, Optional
 
 import numpy as np
 import scipy.fft
-import scipy.linalg
 import scipy.optimize
 
 from errors import InputError
-
-FILTER_LENGTH = 512
-_FFT = 8192
-_REACH = FILTER_LENGTH - 1
-_BLOCK = _FFT - 2 * _REACH   # samples that one FFT settles, with the reach of the filters on both sides
-_WORKERS = int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count())   # as many threads as BLAS takes
-_BATCH = 4       # blocks handled together: bounds the memory, keeps the matrix products large
+from evaluation import projection
 
 
 class Scores(NamedTuple):
@@ -93,7 +82,8 @@ def bss_eval_sources(references, estimates, compute_permutation=True):
     True
     """
     references, estimates = _checked(references, estimates, 2)
-    return _score(references, estimates, compute_permutation, images=False)
+    cross = projection.correlations(references, estimates)
+    return _score(references, estimates, cross, compute_permutation, images=False)
 
 
 def bss_eval_images(references, estimates, compute_permutation=True):
@@ -117,7 +107,8 @@ def bss_eval_images(references, estimates, compute_permutation=True):
         When shapes differ or are not (nsrc, nsamples, nchannels), or values are not finite.
     """
     references, estimates = _checked(references, estimates, 3)
-    return _score(references, estimates, compute_permutation, images=True)
+    cross = projection.correlations(references, estimates)
+    return _score(references, estimates, cross, compute_permutation, images=True)
 
 
 def bss_eval_images_framewise(references, estimates, window, hop):
@@ -150,8 +141,17 @@ def bss_eval_images_framewise(references, estimates, window, hop):
     if references.shape != estimates.shape:
         raise InputError('references have shape %s and estimates %s, expected the same'
                          % (references.shape, estimates.shape))
-    frames = [bss_eval_images(references[:, start:stop], estimates[:, start:stop], compute_permutation=False)
-              for start, stop in frame_bounds(references.shape[1], window, hop)]
+    frames, first = [], None
+    for start, stop in frame_bounds(references.shape[1], window, hop):
+        frame = _checked(references[:, start:stop], estimates[:, start:stop], 3)
+        if stop - start == 2 * hop:
+            # the second half is the first one of the next frame
+            second = projection.correlations(*projection.cut(frame, hop, 2 * hop))
+            first = projection.correlations(*projection.cut(frame, 0, hop)) if first is None else first
+            cross, first = first + second + projection.correlations_across(frame, hop), second
+        else:
+            cross = projection.correlations(*frame)
+        frames.append(_score(*frame, cross, compute_permutation=False, images=True))
     return Scores(*(np.stack(scores, axis=1) for scores in zip(*frames)))
 
 
@@ -191,14 +191,14 @@ def _checked(references, estimates, ndim):
     return checked
 
 
-def _score(references, estimates, compute_permutation, images):
-    """Scores of float64 (nsrc, nchannels, nsamples) arrays."""
+def _score(references, estimates, cross, compute_permutation, images):
+    """Scores of float64 (nsrc, nchannels, nsamples) arrays, `cross` being their :func:`projection.correlations`."""
     nsrc = len(references)
     if compute_permutation:
         pairs = [(source, estimate) for source in range(nsrc) for estimate in range(nsrc)]
     else:
         pairs = [(source, source) for source in range(nsrc)]
-    own, interference = _projection_filters(references, estimates, pairs)
+    own, interference = projection.projection_filters(references, cross, pairs)
     parts = _energies(references, estimates, pairs, own, interference, images)
     sdr = _ratio(parts['source'], parts['error']) if images else _ratio(parts['own'], parts['beside own'])
     isr = _ratio(parts['source'], parts['spatial']) if images else None
@@ -218,165 +218,27 @@ def _ratio(numerator, denominator):
         return 10. * np.log10(numerator / denominator)
 
 
-# --- projections ------------------------------------------------------------------------------------------
-
-def _projection_filters(references, estimates, pairs):
-    """Filters that project estimates on the delays of one source, and what all sources add to that.
-
-    Returns
-    -------
-    own, interference : (nsrc * nchannels, npairs * nchannels, FILTER_LENGTH) float64
-        For every reference channel and every channel of every pair's estimate.
-    """
-    nsrc, nchan, nsamples = references.shape
-    channels = references.reshape(nsrc * nchan, nsamples)
-    lags, products = _correlations(channels, estimates.reshape(-1, nsamples))
-    everything = _solve(lags, products, _independent(channels, lags, range(nsrc * nchan)))
-    own = np.zeros((nsrc * nchan, len(pairs), nchan, FILTER_LENGTH))
-    interference = np.zeros_like(own)
-    everything = everything.reshape(nsrc * nchan, -1, nchan, FILTER_LENGTH)
-    for source in range(nsrc):
-        mine = range(source * nchan, (source + 1) * nchan)
-        filters = _solve(lags, products, _independent(channels, lags, mine)).reshape(everything.shape)
-        for index, (paired, estimate) in enumerate(pairs):
-            if paired == source:
-                own[:, index] = filters[:, estimate]
-                interference[:, index] = everything[:, estimate] - filters[:, estimate]
-    shape = (nsrc * nchan, len(pairs) * nchan, FILTER_LENGTH)
-    return own.reshape(shape), interference.reshape(shape)
-
-
-def _blocks(signals, first, count, left, width):
-    """Samples ``[k * _BLOCK - left, + width)`` of blocks k = first, first + 1, ..., zero outside: (count, n, width)."""
-    nsamples = signals.shape[1]
-    start = first * _BLOCK - left
-    length = (count - 1) * _BLOCK + width
-    piece = np.zeros((len(signals), length))
-    begin, end = max(start, 0), min(start + length, nsamples)
-    if end > begin:
-        piece[:, begin - start:end - start] = signals[:, begin:end]
-    view = np.lib.stride_tricks.sliding_window_view(piece, width, axis=1)[:, ::_BLOCK]
-    return view.transpose(1, 0, 2)
-
-
-def _spectra(blocks):
-    """Spectra of (count, n, width) blocks, as (frequencies, n, count)."""
-    return scipy.fft.rfft(blocks.transpose(2, 1, 0), _FFT, axis=0)
-
-
-def _sum_over_blocks(function, nsamples):
-    """Sum what `function` yields for (first, count) of every batch of blocks that cover `nsamples`, on all cores."""
-    total = -(-nsamples // _BLOCK)
-    batches = [(first, min(_BATCH, total - first)) for first in range(0, total, _BATCH)]
-
-    def share(number):
-        sums = 0.
-        for batch in batches[number::threads]:
-            sums = sums + function(*batch)
-        return sums
-
-    threads = min(_WORKERS, len(batches))
-    if threads == 1:
-        return share(0)
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(share, range(threads)))
-
-
-def _correlations(references, estimates):
-    """Products of references with delayed references, and with estimates.
-
-    Returns
-    -------
-    lags : (n, n, 2 * FILTER_LENGTH - 1) float64
-        ``lags[i, j, _REACH + d]`` is the sum over t of ``references[i, t] * references[j, t + d]``.
-    products : (n, m, FILTER_LENGTH) float64
-        ``products[i, k, a]`` is the sum over t of ``references[i, t] * estimates[k, t + a]``.
-    """
-    def cross_spectra(first, count):
-        here = _spectra(_blocks(references, first, count, 0, _BLOCK)).conj()
-        around = [_spectra(_blocks(signals, first, count, _REACH, _FFT)).transpose(0, 2, 1)
-                  for signals in (references, estimates)]
-        return np.concatenate([np.matmul(here, signals) for signals in around], axis=2)
-
-    cross = scipy.fft.irfft(_sum_over_blocks(cross_spectra, references.shape[1]), _FFT, axis=0)[:2 * _REACH + 1]
-    cross = np.moveaxis(cross, 0, -1)
-    return cross[:, :len(references)], cross[:, len(references):, _REACH:]
-
-
-def _independent(channels, lags, chosen):
-    """Those of the chosen reference channels that are neither silent nor a multiple of an earlier one."""
-    kept = []
-    energy = lags[:, :, _REACH]
-    for index in chosen:
-        if not channels[index].any():
-            continue
-        for other in kept:
-            alike = energy[index, other] ** 2 > (1 - 1e-12) * energy[index, index] * energy[other, other]
-            if alike:
-                gain = energy[index, other] / energy[other, other]
-                rest = np.abs(channels[index] - gain * channels[other]).max()
-                if rest <= 1e-12 * np.abs(channels[index]).max():
-                    break
-        else:
-            kept.append(index)
-    return kept
-
-
-def _solve(lags, products, kept):
-    """Least-squares filters of the kept reference channels, zero for the others: (n, m, FILTER_LENGTH)."""
-    filters = np.zeros(products.shape)
-    if kept:
-        lags = lags[np.ix_(kept, kept)]
-        right = products[kept].transpose(0, 2, 1).reshape(len(kept) * FILTER_LENGTH, -1)
-        solution = _solve_positive(lags, right)
-        filters[kept] = solution.reshape(len(kept), FILTER_LENGTH, -1).transpose(0, 2, 1)
-    return filters
-
-
-def _solve_positive(lags, right):
-    """Solve the normal equations by Cholesky, or with the minimum norm where they are singular in double precision."""
-    gram = _gram(lags)
-    norm = scipy.linalg.lapack.dlange('1', gram.T)
-    factor, info = scipy.linalg.lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)
-    if info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] >= np.finfo(float).eps:
-        return scipy.linalg.lapack.dpotrs(factor, right, lower=0)[0]
-    del gram, factor
-    values, vectors = scipy.linalg.eigh(_gram(lags).T, overwrite_a=True, check_finite=False, driver='evd')
-    kept = values > np.finfo(float).eps * values[-1]
-    vectors = vectors[:, kept]
-    return vectors @ ((vectors.T @ right) / values[kept, None])
-
-
-def _gram(lags):
-    """The symmetric block-Toeplitz matrix ``[(i, a), (j, b)] -> lags[i, j, _REACH + a - b]``."""
-    size = len(lags)
-    gram = np.empty((size, FILTER_LENGTH, size, FILTER_LENGTH))
-    # window a of the reversed lags, read backwards over a, is the row a of the Toeplitz block
-    rows = np.lib.stride_tricks.sliding_window_view(lags[:, :, ::-1], FILTER_LENGTH, axis=2)[:, :, ::-1]
-    gram[:] = rows.transpose(0, 2, 1, 3)
-    return gram.reshape(size * FILTER_LENGTH, size * FILTER_LENGTH)
-
-
 def _energies(references, estimates, pairs, own, interference, images):
     """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
     nsrc, nchan, nsamples = references.shape
     npairs = len(pairs)
-    filters = _spectra(np.concatenate([own, interference], axis=1))
+    filters = projection.spectra(np.concatenate([own, interference], axis=1))
     sources, taken = [list(indices) for indices in zip(*pairs)]
     references = references.reshape(nsrc * nchan, nsamples)
     estimates = estimates.reshape(nsrc * nchan, nsamples)
-    shape = (-1, nsrc, nchan, _BLOCK)
+    reach, block = projection.REACH, projection.BLOCK
+    shape = (-1, nsrc, nchan, block)
 
     def of_blocks(first, count):
-        blocks = _blocks(references, first, count, _REACH, _FFT)
-        filtered = np.matmul(filters, _spectra(blocks)).transpose(2, 1, 0)
-        filtered = scipy.fft.irfft(filtered, _FFT)[:, :, _REACH:_REACH + _BLOCK]
-        own_part, interference_part = filtered.reshape(count, 2, npairs, nchan, _BLOCK).swapaxes(0, 1)
-        estimate = _blocks(estimates, first, count, 0, _BLOCK).reshape(shape)[:, taken]
-        projection = own_part + interference_part
-        parts = [own_part, interference_part, projection, estimate - projection]
+        blocks = projection.blocks(references, first, count, reach, projection.FFT)
+        filtered = np.matmul(filters, projection.spectra(blocks)).transpose(2, 1, 0)
+        filtered = scipy.fft.irfft(filtered, projection.FFT)[:, :, reach:reach + block]
+        own_part, interference_part = filtered.reshape(count, 2, npairs, nchan, block).swapaxes(0, 1)
+        estimate = projection.blocks(estimates, first, count, 0, block).reshape(shape)[:, taken]
+        projected = own_part + interference_part
+        parts = [own_part, interference_part, projected, estimate - projected]
         if images:
-            source = blocks[:, :, _REACH:_REACH + _BLOCK].reshape(shape)[:, sources]
+            source = blocks[:, :, reach:reach + block].reshape(shape)[:, sources]
             parts += [source, estimate - source, own_part - source]
         else:
             parts += [estimate - own_part]
@@ -384,4 +246,5 @@ def _energies(references, estimates, pairs, own, interference, images):
 
     names = ['own', 'interference', 'projection', 'artifacts']
     names += ['source', 'error', 'spatial'] if images else ['beside own']
-    return dict(zip(names, _sum_over_blocks(of_blocks, nsamples + _REACH)))
+    sums = projection.sum_over_blocks(of_blocks, nsamples + reach, projection.BATCH_FILTERED)
+    return dict(zip(names, sums))

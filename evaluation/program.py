@@ -7,7 +7,7 @@ import climate
 import files
 import jobs
 from errors import InputError
-from evaluation import bss_eval, records, stems, tables
+from evaluation import projection, records, stems, tables
 
 logger = climate.get_logger(__name__)
 
@@ -98,7 +98,7 @@ def evaluate_all(tracks, folders, names, key, evaluate, settings, args):
         _museval()   # fails now rather than after the first track
     for track in complete:
         files.make_folder(os.path.dirname(track.results))
-    settings = dict(settings, filter_length=bss_eval.FILTER_LENGTH, v4=args.v4)
+    settings = dict(settings, filter_length=projection.FILTER_LENGTH, v4=args.v4)
     work = functools.partial(evaluate_track, evaluate=evaluate, settings=settings, overwrite=args.overwrite)
     outcomes = jobs.run(work, [track.absolute() for track in complete], nprocs=args.nprocs,
                         scheduler=args.scheduler, unit='track', quiet=args.quiet)

@@ -8,9 +8,9 @@ import scipy.signal
 
 from conftest import GOLDEN
 from errors import InputError
-from evaluation import bss_eval
+from evaluation import bss_eval, projection
 
-L = bss_eval.FILTER_LENGTH
+L = projection.FILTER_LENGTH
 
 with open(os.path.join(GOLDEN, '8_evaluation', 'bss_eval.json')) as source:
     RECORDED = json.load(source)
@@ -109,10 +109,10 @@ SHORT = 40   # taps, to keep the explicit matrices of the restatement small
 
 @pytest.fixture
 def short_filters(monkeypatch):
-    monkeypatch.setattr(bss_eval, 'FILTER_LENGTH', SHORT)
-    monkeypatch.setattr(bss_eval, '_REACH', SHORT - 1)
-    monkeypatch.setattr(bss_eval, '_BLOCK', 1024 - 2 * (SHORT - 1))
-    monkeypatch.setattr(bss_eval, '_FFT', 1024)
+    monkeypatch.setattr(projection, 'FILTER_LENGTH', SHORT)
+    monkeypatch.setattr(projection, 'REACH', SHORT - 1)
+    monkeypatch.setattr(projection, 'BLOCK', 1024 - 2 * (SHORT - 1))
+    monkeypatch.setattr(projection, 'FFT', 1024)
 
 
 def plain_projection(channels, estimate):
@@ -202,6 +202,22 @@ def test_sources_without_high_frequencies(short_filters):
 # --- windows ----------------------------------------------------------------------------------------------
 
 @pytest.mark.filterwarnings('ignore::FutureWarning')
+@pytest.mark.parametrize('window,hop', [(20000, 10000), (3000, 1500), (800, 400), (9000, 3000), (5000, 5000)])
+def test_frames_are_scored_as_signals_of_their_own(window, hop):
+    """Whose second half is the next one's first, or not."""
+    generator = np.random.RandomState(0)
+    references = generator.randn(2, 31000 if window > 1000 else 3000, 1 if window < 1000 else 2)
+    references[0] *= np.linspace(0, 1, references.shape[1])[:, None]
+    estimates = references + .3 * references[::-1] + .1 * generator.randn(*references.shape)
+    framewise = bss_eval.bss_eval_images_framewise(references, estimates, window, hop)
+    bounds = bss_eval.frame_bounds(references.shape[1], window, hop)
+    assert len(bounds) > 1
+    for number, (start, stop) in enumerate(bounds):
+        alone = bss_eval.bss_eval_images(references[:, start:stop], estimates[:, start:stop], False)
+        for every, one in zip(framewise[:4], alone[:4]):
+            np.testing.assert_allclose(every[:, number], one, atol=1e-7)
+
+
 def test_framewise_as_mir_eval():
     mir_eval = pytest.importorskip('mir_eval')
     references, estimates = stems(2, 12000, seed=5)   # the last window ends with the signal
@@ -243,7 +259,8 @@ def test_a_song_shorter_than_the_window_is_one_frame():
 def test_blocks_do_not_change_the_scores(monkeypatch):
     references, estimates = stems(2, 30000)
     scores = bss_eval.bss_eval_images(references, estimates)
-    monkeypatch.setattr(bss_eval, '_BATCH', 1)
+    for name in ('BATCH_CORRELATED', 'BATCH_FILTERED'):
+        monkeypatch.setattr(projection, name, 1)
     np.testing.assert_allclose(np.array(bss_eval.bss_eval_images(references, estimates)), np.array(scores), atol=1e-9)
 
 
@@ -277,7 +294,7 @@ def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
     estimates = references + .3 * np.random.RandomState(1).randn(2, 100000, 2)
     scores = []
     for number in (1, threads):
-        monkeypatch.setattr(bss_eval, '_WORKERS', number)
+        monkeypatch.setattr(projection, 'WORKERS', number)
         scores.append(bss_eval.bss_eval_images(references, estimates))
     for one, many in zip(*scores):
         np.testing.assert_allclose(many, one, atol=1e-9)
