@@ -77,21 +77,24 @@ def test_killed_at_random_and_resumed(dsd100, tmp_path):
         return [sys.executable, os.path.join(ROOT, TRAIN), '--db', str(dsd100), '--output', str(output), '--nepochs',
                 '3', '--skip_sep', '--checkpoint_minutes', '0.0001', '--batch_size', '8', '--independent_other',
                 '--quiet', '--resume']
-    started = time.time()
-    subprocess.run(command(tmp_path / 'straight'), check=True, stderr=subprocess.PIPE)
-    whole = time.time() - started
+    def written():
+        return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+
+    checkpoint = tmp_path / 'killed' / 'models' / 'checkpoint_dsd_fft_1024.npz'
     generator, kills = random.Random(3), 0
     for _ in range(4):
-        process = subprocess.Popen(command(tmp_path / 'killed'), stderr=subprocess.PIPE)
-        try:
-            # once compiled, the run is short: aim at its second half
-            process.communicate(timeout=whole * generator.uniform(0.6, 1.))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
+        process = subprocess.Popen(command(tmp_path / 'killed'), stderr=subprocess.DEVNULL)
+        # of the 33 steps, each of which writes a checkpoint
+        for _ in range(generator.randint(1, 8)):
+            before = written()
+            while written() == before and process.poll() is None:
+                time.sleep(0.001)
+        time.sleep(generator.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    subprocess.run(command(tmp_path / 'straight'), check=True, stderr=subprocess.PIPE)
     subprocess.run(command(tmp_path / 'killed'), check=True, stderr=subprocess.PIPE)
-    assert kills
+    assert kills > 1
     models = [tmp_path / name / 'models' / 'model_dsd_fft_1024.pkl' for name in ('straight', 'killed')]
     assert models[0].read_bytes() == models[1].read_bytes()
 
