@@ -64,8 +64,8 @@ def test_the_harness_sees_what_it_looks_for():
 
         def refuse():
             raise InputError('damaged')
-        harness.SECONDS = 1
-        deeds = [lambda: None, refuse, lambda: 1 / 0, lambda: os.system('true'), memory, lambda: time.sleep(5),
+        harness.SECONDS = 3
+        deeds = [lambda: None, refuse, lambda: 1 / 0, lambda: os.system('true'), memory, lambda: time.sleep(15),
                  lambda: open('../outside', 'w'), lambda: open('case/inside', 'w').close(), os.abort,
                  lambda: pickle.loads(b'cos\\nsystem\\n.'), lambda: os.rename('case', '/tmp/elsewhere')]
 
