@@ -17,6 +17,8 @@ import site
 import subprocess
 import sys
 
+import numpy as np
+
 import climate
 import files
 from errors import InputError
@@ -109,6 +111,17 @@ def reason(error):
     return climate.one_line(text.decode(errors='replace') if isinstance(text, bytes) else text)
 
 
+def try_kernels(context):
+    """Compile and run a kernel, and a matrix product: a driver may refuse what a newer compiler made."""
+    import pygpu
+    from pygpu import blas, elemwise
+    matrix = pygpu.asarray([[1., 2.], [3., 4.]], dtype='float32', context=context)
+    twice = elemwise.elemwise2(matrix, '+', matrix, matrix)
+    product = blas.gemm(1., matrix, twice, 0., twice.copy(), overwrite_c=True)
+    if np.asarray(product).tolist() != [[14., 20.], [30., 44.]]:
+        raise InputError('the device %s computes wrong numbers: check the driver and CUDA' % context.devname)
+
+
 def main(argv=None):
     """Check the device; return the exit code."""
     flags = climate.Parser(prog='gpu.py', description='Say what Theano\'s GPU back-end misses on this machine.')
@@ -121,7 +134,9 @@ def main(argv=None):
     check(args.device)
     import pygpu
     try:
-        name = pygpu.init(args.device).devname
+        context = pygpu.init(args.device)
+        try_kernels(context)
+        name = context.devname
     except (pygpu.gpuarray.GpuArrayException, ValueError) as error:
         raise InputError('the device %s cannot be used: %s' % (args.device, reason(error)))
     print('%s works: %s. Use it with THEANO_FLAGS=device=%s' % (args.device, name, args.device))

@@ -117,6 +117,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
     initial = model.load(source, (network,), 'this training').params if source else None
+    if initial and [param.shape for param in initial] != network.param_shapes():
+        raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
+                         % (source, network.time_context))
     files.make_folder(folder)
     stored = [path for path in paths if os.path.exists(path)]
     if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
@@ -126,6 +129,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     import backend
     backend.prepare()
     import training
+    files.remove_leftovers(folder, [os.path.basename(path) for path in training.run_paths(folder, flags.model).values()]
+                           + ['model_%s.json' % flags.model])
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
     optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
     run = training.Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,

@@ -256,13 +256,15 @@ class Run:
         self.phase, self._phase_began = self.phase + 1, self.dataset.epoch
         self.step = self._new_step(self.phase)
         self.step.set_values(kept.params)
+        # before the model is replaced: a run that is killed later begins the phase with the same model
+        self.save(self.dataset.state())
 
     def _epoch(self, epochs):
         epoch, dataset = self.dataset.epoch, self.dataset
-        examples = dataset.total_points
+        examples, batches = dataset.total_points, len(dataset)
         started, saved = time.time() - self._seconds, time.time()
         done = dataset.state()['batch']
-        with tqdm.tqdm(total=len(dataset), initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
+        with tqdm.tqdm(total=batches, initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
                        disable=True if self.quiet else None, leave=False) as bar:
             for chunk in dataset.chunks():
                 self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
@@ -270,14 +272,16 @@ class Run:
                     starts = chunk.starts[number * dataset.batch_size:(number + 1) * dataset.batch_size]
                     values = self.step.train(starts)
                     if not np.isfinite(values).all():
-                        self._give_up(values[0], epoch, chunk.first + number)
+                        self._give_up('the loss became %s' % values[0], epoch, chunk.first + number)
                     self._sums += values
                     bar.update()
                     bar.set_postfix(loss='%.4g' % (values[0] / len(starts)), refresh=False)
-                    if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < len(dataset):
+                    if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < batches:
                         self._seconds = time.time() - started
+                        self._check_values(epoch, chunk.first + number)
                         self.save(dataset.state(number + 1))
                         saved = time.time()
+        self._check_values(epoch, batches - 1)
         row = self._row(epoch, examples, time.time() - started)
         self.history.append(row)
         self._sums, self._seconds = np.zeros_like(self._sums), 0.
@@ -303,11 +307,12 @@ class Run:
         """The loss per example on the songs that are held out."""
         total = 0.
         self.validation.set_epoch(0)
+        examples = self.validation.total_points  # of this epoch; the next one may have others
         for chunk in self.validation.chunks():
             self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
             for first in range(0, len(chunk.starts), self.dataset.batch_size):
                 total += self.step.evaluate(chunk.starts[first:first + self.dataset.batch_size])[0]
-        return total / self.validation.total_points
+        return total / examples
 
     def describe(self, row, epochs):
         """One line about an epoch; losses are per example."""
@@ -317,15 +322,20 @@ class Run:
         return 'epoch %d/%d: loss %.6g (%s)%s, %.1f s, %.0f examples/s' % (
             row['epoch'], epochs, row['loss'], terms, held_out, row['seconds'], row['examples_per_second'])
 
-    def _give_up(self, loss, epoch, batch):
+    def _check_values(self, epoch, batch):
+        """The loss is that before the step: what the last one did is not in any."""
+        if not all(np.isfinite(array).all() for arrays in self.step.get_values() for array in arrays):
+            self._give_up('the weights or the averages of the optimizer became infinite or NaN', epoch, batch)
+
+    def _give_up(self, what, epoch, batch):
         good = self.paths['checkpoint']
         if os.path.exists(good):
             info = checkpoint.load(good)[2]['data']
             kept = 'the last good checkpoint is %s (epoch %d, batch %d)' % (good, info['epoch'] + 1, info['batch'])
         else:
             kept = 'there is no checkpoint yet'
-        raise InputError('the loss became %s in epoch %d, batch %d; %s: look for damaged features, or lower --scale_factor'
-                         % (loss, epoch + 1, batch + 1, kept))
+        raise InputError('%s in epoch %d, batch %d; %s: look for damaged features, or lower --scale_factor'
+                         % (what, epoch + 1, batch + 1, kept))
 
     def save(self, data):
         """Write a checkpoint; `data` is the dataset's state that goes with the parameters."""

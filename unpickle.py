@@ -25,7 +25,7 @@ class _Reader:
         return self._file.read(size)
 
     def readline(self):
-        line = self._file.readline(1000)
+        line = self._file.readline(self._left)
         self._left -= len(line)
         return line
 

@@ -160,6 +160,12 @@ class Touch:
         return os.system, ('touch ' + self.path,)
 
 
+def test_a_long_line_of_the_oldest_protocol_is_read(tmp_path):
+    arrays = [np.random.RandomState(0).uniform(size=2000).astype(np.float32)]
+    (tmp_path / 'm.pkl').write_bytes(pickle.dumps(arrays, 0))
+    np.testing.assert_array_equal(unpickle.load_arrays(str(tmp_path / 'm.pkl'))[0], arrays[0])
+
+
 @pytest.mark.parametrize('protocol', [0, 2, 4])
 def test_a_pickle_that_would_run_code_runs_nothing(tmp_path, protocol):
     trace = str(tmp_path / 'trace')

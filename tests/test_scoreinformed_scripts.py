@@ -173,6 +173,20 @@ def test_a_timbre_model_goes_with_its_model(script, trees, trained, tmp_path):
         done = script(*command, *more)
         assert done.returncode == 1 and 'the model was trained with a timbre model (SHA-256 ' in done.stderr
     succeed(script(*command, '--timbre_model_path', tmp_path / 'timbre.pkl'))
+    command[command.index(weights)] = trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl'
+    done = script(*command, '--overwrite', '--timbre_model_path', tmp_path / 'timbre.pkl')
+    assert done.returncode == 1 and 'the model was trained without a timbre model: leave out' in done.stderr
+
+
+def test_without_training_the_model_that_is_there_is_taken(script, trees, trained, tmp_path):
+    """Of the timing that its features had, which are gone."""
+    for end in ('.pkl', '.json'):
+        (tmp_path / 'models').mkdir(exist_ok=True)
+        shutil.copy(str(trained[0] / 'models' / ('model_CNNrwc_se1_gt' + end)),
+                    str(tmp_path / 'models' / ('model_CNNrwc_se1_original' + end)))
+    succeed(script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--output', tmp_path, '--network', 'compact',
+                   '--skip_train', '--quiet'))
+    assert os.listdir(str(tmp_path / 'output')) == ['CNNrwc_se1_original']
 
 
 # --- models -------------------------------------------------------------------------------------------

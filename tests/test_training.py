@@ -215,7 +215,7 @@ def test_training_lowers_the_loss_and_keeps_the_best_epoch(tmp_path, small_featu
     assert abs(run.validate() - best['validation']) < 1e-6 * best['validation']
 
 
-@pytest.mark.parametrize('killed,minutes', [(4, 100.), (13, 100.), (14, 1e-9), (15, 1e-9), (17, 1e-9)])
+@pytest.mark.parametrize('killed,minutes', [(4, 100.), (13, 100.), (14, 1e-9), (15, 1e-9), (17, 1e-9), (18, 100.)])
 def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_features, killed, minutes):
     """Two epochs of Adadelta, one of Adam from the best of them; killed before, at and after the change."""
     phases = {'optimizers': ('adadelta', 'adam'), 'keep_best': True}
@@ -230,12 +230,14 @@ def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_feature
         def dying():
             next_phase()
             kill_after(broken, killed - 12)
+            if killed == 18:  # between the model and the checkpoint of its epoch
+                broken.save = broken.step.train
         broken._next_phase = dying
         broken.step.train = training.Step.train.__get__(broken.step)
     with pytest.raises(Killed):
         broken.run(2, 1)
     resumed = start(tmp_path / 'broken', small_features, **phases)
-    assert resumed.resume() == (killed > 5) and resumed.phase == (killed > 13)
+    assert resumed.resume() == (killed > 5) and resumed.phase == (killed > 12)
     resumed.run(2, 1)
     assert values(resumed) == values(straight)
     assert resumed.facts['optimizer'] == 'adadelta, then adam'
@@ -300,6 +302,25 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, small_features):
                                          r'.*checkpoint_x.npz \(epoch 2, batch 0\)'):
         run.run(2)
     assert np.isfinite(checkpoint.load(str(tmp_path / 'checkpoint_x.npz'))[0][0]).all()
+
+
+def test_weights_that_are_not_finite_are_not_kept(tmp_path, small_features):
+    """The last step of an epoch makes them so, of which its loss does not know."""
+    run = start(tmp_path, small_features)
+    run.run(1)
+    kept = [(tmp_path / name).read_bytes() for name in ('model_x.pkl', 'checkpoint_x.npz')]
+    train, steps = run.step.train, []
+
+    def overflowing(starts):
+        values = train(starts)
+        steps.append(starts)
+        if len(steps) == 6:
+            run.step.optimizer[0].set_value(run.step.optimizer[0].get_value() + np.float32(np.inf))
+        return values
+    run.step.train = overflowing
+    with pytest.raises(InputError, match='infinite or NaN in epoch 2, batch 6; the last good checkpoint is .* batch 0'):
+        run.run(2)
+    assert [(tmp_path / name).read_bytes() for name in ('model_x.pkl', 'checkpoint_x.npz')] == kept
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):

@@ -67,6 +67,9 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
         assert '"scale_factor": 0.2' in source.read()
     again = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--nepochs', '2', '--skip_sep')
     assert again.returncode == 1 and 'give --resume to continue that run, --overwrite to start anew' in again.stderr
+    other = script(TRAIN, '--db', dsd100, '--output', tmp_path / 'other', '--skip_sep', '--load',
+                   tmp_path / 'models' / 'model_dsd_fft_1024.pkl', '--time_context', '28')
+    assert other.returncode == 2 and 'does not fit --time_context 28: give the one that it was trained' in other.stderr
     only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--quiet')
     assert only.returncode == 0, only.stderr
 

@@ -85,7 +85,8 @@ def synthesize(args, data):
 
 def run_experiment(args, folder, data, compute, sources, flags, train, train_flags, epochs, model):
     """Compute features and train, unless that is done."""
-    if os.path.exists(os.path.join(folder, 'models', 'loss_%s.png' % model)):  # written last
+    done = os.path.join(folder, 'models', 'done_%s' % model)
+    if os.path.exists(done):
         return
     features = os.path.join(folder, 'features', model)
     trees = ['--db', data[sources[0]]] + (['--rwc', data[sources[1]]] if len(sources) > 1 else [])
@@ -94,6 +95,8 @@ def run_experiment(args, folder, data, compute, sources, flags, train, train_fla
     run(HERE, train, '--db', data['Bach10'], '--feature_path', features, '--output', folder, '--quiet',
         '--nepochs', args.epochs or epochs, *train_flags, *TRAINING)
     shutil.rmtree(features)
+    with open(done, 'w'):  # trained, and the ten chorales are separated
+        pass
 
 
 def run(folder, script, *arguments, silent=False):

@@ -140,12 +140,13 @@ def guide(path, settings, flags):
     InputError
         When a score is missing or cannot be read, or the timbre model is another than in training.
     """
-    timbre = None
+    known = settings.score != LEGACY_SETTINGS.score  # a bare .pkl does not say how it was trained
     if settings.score.timbre and timbre_digest(flags.timbre_model_path) != settings.score.timbre:
         raise InputError('the model was trained with a timbre model (SHA-256 %s...): give that with --timbre_model_path'
                          % settings.score.timbre[:12])
-    if flags.timbre_model_path:
-        timbre = unpickle.load_array(flags.timbre_model_path)
+    if flags.timbre_model_path and known and not settings.score.timbre:
+        raise InputError('the model was trained without a timbre model: leave out --timbre_model_path')
+    timbre = unpickle.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
     return ScoreGuide(read_scores(path, flags), settings, timbre)
 
 

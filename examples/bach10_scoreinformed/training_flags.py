@@ -34,19 +34,22 @@ def run(flags):
         raise UsageError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
     base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
 
-    def named(style):
-        flags.model = '%s_%s%s' % (base, style, '_tm' if flags.timbre_model_path else '')
+    styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
+
+    def name(style):
+        return '%s_%s%s' % (base, style, '_tm' if flags.timbre_model_path else '')
 
     def folders(path):
-        styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
         pieces = data.pieces(path)
         for style in styles:
             found = [os.path.join(path, piece, style) for piece in pieces]
             if all(map(os.path.isdir, found)):
-                named(style)
+                flags.model = name(style)
                 return found
         raise InputError('%s has no features of the timing %s for every piece: compute them with '
                          'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
 
-    named(STYLES[0] if flags.gt is None or flags.gt else STYLES[1])
+    models = os.path.join(flags.output or flags.db, 'models')
+    trained = [style for style in styles if os.path.exists(os.path.join(models, 'model_%s.pkl' % name(style)))]
+    flags.model = name((flags.skip_train and trained or styles)[0])
     return training_flags.run(flags, folders, recipe)
