@@ -68,6 +68,7 @@ class Plan:
     shapes: Tuple[Tuple[int, int, int], ...]
     length: int               # samples of the song
     size: int                 # samples of a block
+    in_blocks: bool           # whether the files are numbered
 
     def __str__(self):
         return str(self.song)
@@ -183,11 +184,14 @@ def plan_song(dataset, song, length, feature_path):
     folder = os.path.join(feature_path, dataset.folders.get(song.subset, ''))
     shapes = [(1 + len(settings.sources), transform.frame_count(samples, settings.hop_size),
                settings.frame_size // 2 + 1) for samples in lengths]
-    return Plan(song, tuple(os.path.join(folder, name + '.data') for name in names), tuple(shapes), length, size)
+    return Plan(song, tuple(os.path.join(folder, name + '.data') for name in names), tuple(shapes), length, size,
+                bool(dataset.block_seconds))
 
 
 def stale_files(plan):
     """Files of further blocks of the song, from a run when it was longer."""
+    if not plan.in_blocks:   # then <song>_1 is another song
+        return []
     folder = os.path.dirname(plan.paths[0])
     expected = {os.path.basename(features.tagged(path, TAG)) for path in plan.paths}
     block = re.compile(re.escape(plan.song.name) + r'_\d+' + TAG + r'\.data')

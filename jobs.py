@@ -119,7 +119,7 @@ def _on_processes(function, items, nprocs):
             for future in futures:
                 future.cancel()
             for pool in pools:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False)
 
 
 def _end_with_parent():

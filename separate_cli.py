@@ -25,7 +25,7 @@ def parser(prog, description, recipe):
     """The flags of a separation script; `recipe` as in :func:`main`."""
     flags = climate.Parser(prog=prog, description=description, fromfile_prefix_chars=None)
     flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
-                  help='sound files, or folders of sound files, to separate (WAV, FLAC, OGG, MP3, AIFF, ...)')
+                  help='sound files (WAV, FLAC, OGG, MP3, AIFF, ...), or folders with such at any depth, to separate')
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
     own = getattr(recipe, 'DEFAULT_MODEL', None)
     flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
@@ -71,17 +71,17 @@ def main(argv, prog, description, recipe):
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
     separate_report.check(flags)
-    inputs = gather(flags.ifile)
+    inputs = gather(flags.ifile, flags.odir)
     flags.mfile = models.locate(flags.mfile)
     loaded = model.load(flags.mfile, recipe.NETWORKS, prog)
     settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
     plan = plan_outputs(inputs, flags.odir, sources, flags.format, getattr(recipe, 'stem_names', folder_names),
-                        several=len(inputs) > 1 or os.path.isdir(flags.ifile[0]))
+                        several=is_batch(flags.ifile))
     if not flags.overwrite:
         refuse_existing(plan)
     plan, failures = readable(plan, recipe, settings, flags)
-    songs = separate_report.songs(plan, settings, flags)
+    songs = separate_report.songs(plan, inputs, settings, flags)
     if plan:
         files.make_folder(flags.odir)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
@@ -112,8 +112,25 @@ def separate(plan, loaded, settings, flags):
     return failures
 
 
-def gather(paths):
-    """All input files, folders replaced by the sound files in them, sorted.
+def is_batch(paths):
+    """Whether the inputs are more than a single file."""
+    return len(paths) > 1 or os.path.isdir(paths[0])
+
+
+def gather(paths, odir):
+    """All input files, folders replaced by the sound files below them, sorted.
+
+    Parameters
+    ----------
+    paths : list of str
+    odir : str
+        The output folder; what lies in it is no input of a folder around it.
+
+    Returns
+    -------
+    dict of str to str
+        By path, the name of the song: the file name without extension, after the folders below the given one. Of
+        several inputs, those called ``mixture`` have the name of their folder, as in DSD100.
 
     Raises
     ------
@@ -122,14 +139,21 @@ def gather(paths):
     UsageError
         When a file is given twice.
     """
-    found = []
+    found, names = [], {}
     for path in paths:
+        inside = sounds_below(path, odir) if os.path.isdir(path) else [path]
+        for sound in inside:
+            name, leaf = os.path.split(os.path.relpath(sound, path)) if sound != path else ('', os.path.basename(path))
+            leaf = os.path.splitext(leaf)[0]
+            if leaf == 'mixture' and is_batch(paths):
+                name = name or os.path.basename(os.path.dirname(os.path.abspath(sound)))
+            else:
+                name = os.path.join(name, leaf)
+            names[sound] = name
         if os.path.isdir(path):
-            names = sorted(name for name in os.listdir(path)
-                           if name.lower().endswith(SOUND_FILES) and not name.startswith('.'))
-            if not names:
+            if not inside:
                 raise InputError('the folder %s holds no sound file, expected *%s' % (path, ', *'.join(SOUND_FILES)))
-            found += [os.path.join(path, name) for name in names]
+            found += inside
         elif os.path.exists(path) or len(paths) > 1:
             found.append(path)
         else:
@@ -138,6 +162,17 @@ def gather(paths):
     for path in found:
         if seen.setdefault(os.path.realpath(path), path) != path or found.count(path) > 1:
             raise UsageError('%s is given twice' % path)
+    return {path: names[path] for path in found}
+
+
+def sounds_below(folder, odir):
+    """The visible sound files below a folder, sorted, without those in the output folder `odir` inside it."""
+    found = []
+    for parent, folders, leaves in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith('.')
+                            and os.path.realpath(os.path.join(parent, name)) != os.path.realpath(odir))
+        found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
+                  if leaf.lower().endswith(SOUND_FILES) and not leaf.startswith('.')]
     return found
 
 
@@ -158,7 +193,7 @@ def folder_names(name, sources, several):
 
 
 def plan_outputs(inputs, odir, sources, format, stem_names, several):
-    """Pair every input with its outputs: [(path, [output, ...])].
+    """Pair every input of :func:`gather` with its outputs: [(path, [output, ...])].
 
     Raises
     ------
@@ -166,8 +201,7 @@ def plan_outputs(inputs, odir, sources, format, stem_names, several):
         When two inputs would be written to the same place, or an input over itself.
     """
     plan, owner = [], {}
-    for path in inputs:
-        name = os.path.splitext(os.path.basename(path))[0]
+    for path, name in inputs.items():
         outputs = [os.path.join(odir, stem + '.' + format.lower()) for stem in stem_names(name, sources, several)]
         for output in outputs:
             other = owner.setdefault(os.path.normcase(output), path)

@@ -34,8 +34,10 @@ def check(flags):
             raise InputError('%s exists: give --overwrite or another folder' % page)
 
 
-def songs(plan, settings, flags):
+def songs(plan, names, settings, flags):
     """What the page will show, a :class:`report.Song` for each (path, outputs, guide) of the plan; [] without --report.
+
+    `names` has the name of each song by its path.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def songs(plan, settings, flags):
     from evaluation import compare
     found = []
     for path, outputs, _ in plan:
-        name = os.path.splitext(os.path.basename(path))[0]
+        name = names[path]
         song = report.Song(name, path, dict(zip(settings.sources + ('all but ' + settings.sources[0],), outputs)),
                            downmix=settings.downmix)
         if flags.references:

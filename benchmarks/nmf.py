@@ -50,7 +50,7 @@ def main(argv=None):
                  for piece in bach10.pieces(args.db)]
         plan = [(paths, [os.path.join(args.odir, name + '.wav') for name in names]) for paths, names in songs]
     else:
-        inputs = separate_cli.gather(args.ifile)
+        inputs = separate_cli.gather(args.ifile, args.odir)
         plan = separate_cli.plan_outputs(inputs, args.odir, recipe.SOURCES, 'WAV', recipe.stem_names, len(inputs) > 1)
     scores = [recipe.read_scores(path, args) for path, _ in plan]
     make_folder(args.odir)

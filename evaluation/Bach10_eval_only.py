@@ -35,7 +35,7 @@ def main(argv=None):
     return evaluate(args, references, '-_')
 
 
-def evaluate(args, references, separators):
+def evaluate(args, references, separators, chosen=('',)):
     """Evaluate pieces as every method separated them, and print the tables.
 
     Parameters
@@ -45,6 +45,8 @@ def evaluate(args, references, separators):
         ``[piece][case][source]`` -> path; the case may be empty.
     separators : str
         The characters that may stand between the name of a track and that of a source.
+    chosen : sequence of str
+        The cases to evaluate; the estimates of others are no leftovers.
 
     Returns
     -------
@@ -54,7 +56,8 @@ def evaluate(args, references, separators):
     folders = stems.methods(args.estimates, args.method)
     tracks, names = [], {}
     for method, piece in program.choose([(method, piece) for method in folders for piece in references], args.id):
-        for case, paths in references[piece].items():
+        for case in chosen:
+            paths = references[piece][case]
             track = '%s_%s' % (piece, case) if case else piece
             results = os.path.join(program.results_folder(args, method, folders), track + '_results')
             tracks.append(stems.Track(track, method, case, results, paths))

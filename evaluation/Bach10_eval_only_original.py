@@ -29,8 +29,8 @@ def main(argv=None):
     root = inside if os.path.isdir(inside) else args.db
     pieces = [name for name in stems.folders(root, 'the Bach10 Sibelius data set') if name[:1].isdigit()]
     references = {piece: {case: {source: os.path.join(root, piece, '%s_%s_%s.wav' % (piece, case, source))
-                                 for source in SOURCES} for case in args.case} for piece in pieces}
-    return Bach10_eval_only.evaluate(args, references, '_')
+                                 for source in SOURCES} for case in CASES} for piece in pieces}
+    return Bach10_eval_only.evaluate(args, references, '_', args.case)
 
 
 if __name__ == '__main__':

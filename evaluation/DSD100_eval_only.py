@@ -39,7 +39,7 @@ def main(argv=None):
             songs[song] = subset, {source: os.path.join(folder, song, source + '.wav') for source in SOURCES}
     if not songs:
         stems.folders(os.path.join(args.db, 'Sources', SUBSETS[0]), 'the songs of DSD100')
-    folders = stems.methods(args.estimates, args.method, SUBSETS + ('Sources',))
+    folders = stems.methods(args.estimates, args.method, SUBSETS + ('Sources',) + tuple(songs))
     tracks = [stems.Track(song, method, songs[song][0],
                           os.path.join(program.results_folder(args, method, folders), songs[song][0],
                                        song + '_results'),

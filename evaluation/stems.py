@@ -67,7 +67,7 @@ def sound_files(path):
 def methods(estimates, chosen=(), own_folders=()):
     """Folders of estimates by name of the method.
 
-    A folder that holds stems itself (or one of `own_folders`, such as Dev and Test) is one method, called as the
+    A folder that holds stems itself (or one of `own_folders`, such as Dev and Test, or a song) is one method, called as the
     folder; else every sub-folder is one.
 
     Parameters

@@ -8,6 +8,7 @@ import soundfile
 
 import architecture
 import audio
+import separate_cli
 import song
 import unpickle
 from conftest import ROOT
@@ -263,3 +264,26 @@ def test_peak_memory_does_not_grow_with_the_length(script, dsd_model, tmp_path):
         peaks.append(int(done.stdout.split()[-1]) / 1024)
         assert soundfile.info(str(tmp_path / str(minutes) / 'bass.wav')).frames == 60 * minutes * 44100
     assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 700, peaks
+
+
+def test_names_of_the_songs_of_a_dataset(tmp_path, monkeypatch):
+    """Mixtures/<subset>/<song>/mixture.wav has the name of its song; what lies in the output folder is no input."""
+    monkeypatch.chdir(tmp_path)
+    for path in ('Test/A/mixture.wav', 'Test/B/mixture.wav', 'Test/C.flac', 'Test/out/A/vocals.wav', 'Test/.x/y.wav'):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert separate_cli.gather(['Test'], 'Test/out') == {
+        'Test/A/mixture.wav': 'A', 'Test/B/mixture.wav': 'B', 'Test/C.flac': 'C'}
+    assert list(separate_cli.gather(['Test/A/mixture.wav', 'Test/B/mixture.wav'], 'out').values()) == ['A', 'B']
+    assert list(separate_cli.gather(['Test/A/mixture.wav'], 'out').values()) == ['mixture']
+    assert list(separate_cli.gather(['.'], 'Test/out').values()) == ['Test/C', 'Test/A', 'Test/B']
+
+
+def test_a_folder_of_songs_is_separated_as_the_evaluation_reads_it(script, golden, dsd_model, tmp_path):
+    for song_name in ('A', 'B'):
+        (tmp_path / 'Test' / song_name).mkdir(parents=True)
+        shutil.copy(golden('5_end_to_end/dsd/short14336.wav'), tmp_path / 'Test' / song_name / 'mixture.wav')
+    done = script(DSD, '-i', tmp_path / 'Test', '-o', tmp_path / 'out', '-m', dsd_model, '--quiet')
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(tmp_path / 'out'))) == ['A', 'B']
+    assert sorted(os.listdir(str(tmp_path / 'out' / 'A'))) == STEMS
