@@ -152,7 +152,7 @@ def istft_norm(X, window=sinebell(2048), analysisWindow=None, hopsize=256.0, nff
 
 def synthesis_frames(X, window, nfft):
     """Windowed inverse FFTs of the frames `X`, shape (..., count, nfft // 2 + 1) -> (..., count, len(window))."""
-    return scipy.fft.irfft(X, nfft)[..., :len(window)] * window
+    return scipy.fft.irfft(np.asarray(X, dtype=np.complex128), nfft)[..., :len(window)] * window
 
 
 class Transforms(object):

@@ -33,6 +33,10 @@ def main(argv=None):
     if None in songs:
         raise InputError('%s has no scores of %s, expected results of DSD100_eval_only'
                          % (paths[songs.index(None)], TARGET))
+    for path, song in zip(paths, songs):
+        missing = [measure for measure in records.MEASURES if measure not in song]
+        if missing:
+            raise InputError('%s has no %s of the %s, expected results of DSD100_eval_only' % (path, missing[0], TARGET))
     pooled = {measure: np.concatenate([song[measure] for song in songs]) for measure in records.MEASURES}
     means = ['%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES]
     lines = [', '.join(records.MEASURES), ', '.join(means)]

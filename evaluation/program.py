@@ -49,7 +49,7 @@ def choose(tasks, ids):
     """
     if ids and max(ids) > len(tasks):
         raise InputError('--id %d is too high: there are %d tasks (tracks x methods)' % (max(ids), len(tasks)))
-    return [tasks[index - 1] for index in ids] if ids else tasks
+    return [tasks[index - 1] for index in dict.fromkeys(ids)] if ids else tasks
 
 
 def evaluate_all(tracks, folders, names, key, evaluate, settings, args):

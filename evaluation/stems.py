@@ -58,7 +58,9 @@ def sound_files(path):
     """Paths of all visible sound files below a folder, sorted."""
     found = []
     for parent, names, leaves in os.walk(path):
-        names[:] = sorted(name for name in names if not name.startswith('.'))
+        # beside a page of --report, its sounds
+        names[:] = sorted(name for name in names if not name.startswith('.')
+                          and not (name == 'report' and 'index.html' in leaves))
         found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
                   if leaf.lower().endswith(EXTENSIONS) and not leaf.startswith('.')]
     return found

@@ -77,7 +77,7 @@ def arrays(network):
     """The name of a network and how many arrays and numbers it has.
 
     >>> arrays(architecture.DSD100)
-    'DSD100 network, 15 arrays, 476,881 parameters'
+    'DSD100 network, 15 arrays, 475,482 parameters'
     """
     shapes = network.param_shapes()
     total = sum(math.prod(shape) for shape in shapes)

@@ -298,3 +298,11 @@ def test_settings_are_recorded(tmp_path):
 def test_help_does_not_import_theano(script, name):
     done = script('examples/bach10/%s.py' % name, '--help', env={'THEANO_FLAGS': 'device=nonsense'})
     assert done.returncode == 0 and '--feature_path' in done.stdout and '--db' in done.stdout
+
+
+def test_a_cut_off_stem_is_refused(tmp_path):
+    path = tmp_path / 'cut.wav'
+    audio.write(str(path), np.full(5000, 0.1), 44100)
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(InputError, match='cut.wav is shorter than its header says'):
+        recipe.read_stems([str(path)])

@@ -14,7 +14,7 @@ backend.prepare(verbose=False)
 
 MODULES = sorted(
     os.path.relpath(path, ROOT)[:-3].replace(os.sep, '.')
-    for pattern in ('*.py', 'evaluation/*.py', 'plots/*.py', 'examples/*/*.py')
+    for pattern in ('*.py', 'evaluation/*.py', 'plots/*.py', 'models/*.py', 'examples/*/*.py')
     for path in glob.glob(os.path.join(ROOT, pattern)))
 
 

@@ -104,3 +104,14 @@ def test_two_clips_for_the_same_features(tmp_path):
         pytest.skip('this file system does not tell a.wav from a.WAV')
     with pytest.raises(InputError, match='a.WAV and .*a.wav would both be written to .*a.data: rename one'):
         compute_features.main(['--db', str(tmp_path)])
+
+
+def test_a_clip_is_no_stale_block_of_another(tmp_path):
+    for name in ('take.wav', 'take_1.wav'):
+        sound_tree.write(tmp_path / 'Wavfile' / name, sound_tree.noise(0, 900))
+    flags = ['--db', str(tmp_path), '--nprocs', '1', '--quiet']
+    assert compute_features.main(flags) == 0 and compute_features.main(flags) == 0
+    sound_tree.write(tmp_path / 'Wavfile' / 'take.wav', sound_tree.noise(1, 1900))
+    assert compute_features.main(flags) == 0
+    for name in ('take', 'take_1'):
+        assert features.is_finished(str(tmp_path / 'transforms' / 't1' / (name + '.data')), '__m_')

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import re
 
+import numpy as np
 import scipy.signal.windows
 
 import architecture
@@ -111,11 +112,15 @@ def read_stems(paths):
     Raises
     ------
     InputError
-        When one is not mono or not at 44.1 kHz.
+        When one is not mono, not at 44.1 kHz, or cut off.
     """
     stems = []
     for path in paths:
-        samples, rate = audio.read(path)
+        with audio.Reader(path) as reader:
+            blocks, rate = list(reader.blocks()), reader.rate
+            samples = np.concatenate(blocks) if blocks else np.zeros((0, reader.channels))
+        if reader.cut_off:
+            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % path)
         if rate != SAMPLE_RATE or samples.shape[1] != 1:
             raise InputError('%s has %d channels at %d Hz, expected one at %d Hz: convert it'
                              % (path, samples.shape[1], rate, SAMPLE_RATE))
