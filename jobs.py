@@ -119,7 +119,7 @@ def _on_processes(function, items, nprocs):
             for future in futures:
                 future.cancel()
             for pool in pools:
-                pool.shutdown(wait=False)
+                pool.shutdown()   # all have ended: at exit, Python may stumble over one that is still ending
 
 
 def _end_with_parent():

@@ -51,8 +51,8 @@ class Flags:
         import train_cli
         from examples.bach10 import chorales
         self.run = climate.run
-        for package in ('mido', 'music21', 'pandas', 'scipy.signal'):
-            with contextlib.suppress(ImportError):   # slow to import, and not all are required
+        for package in ('matplotlib.font_manager', 'mido', 'music21', 'pandas', 'scipy.signal'):
+            with contextlib.suppress(ImportError):   # slow to import, may write or run something then, and not all are required
                 importlib.import_module(package)
         # the work itself is not what is tested here
         jobs.run = lambda function, items, *_, **__: [jobs.Outcome(item, error='left out') for item in items]

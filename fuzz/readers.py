@@ -163,7 +163,7 @@ class Settings(Reader):
         loaded = self.load(path)
         if loaded.settings:
             loaded.settings.to_dict()
-            for _, outputs in self.plan(['a.wav'], 'out', loaded.settings.sources, 'WAV', self.names, False):
+            for _, outputs in self.plan({'a.wav': 'a'}, 'out', loaded.settings.sources, 'WAV', self.names, False):
                 for output in outputs:
                     if os.path.dirname(os.path.normpath(output)) != 'out':
                         raise ValueError('a stem outside of the folder: %r' % output)
