@@ -52,11 +52,16 @@ def test_bach10_recorded(script, golden, bach10):
     assert done.returncode == 0, done.stderr
     assert '1 pieces written, 0 already there, 0 left out' in done.stderr
     folder = os.path.join(bach10, 'transforms', 't3')
-    assert sorted(os.listdir(folder)) == [PIECE + '__m_.data', PIECE + '__m_.shape']
+    assert sorted(os.listdir(folder)) == [PIECE + '__m_.data', PIECE + '__m_.shape', 'generation.json']
     with np.load(golden('6_features/bach10.npz')) as recorded:
         check(recorded, 'f0', features.load_tensor(os.path.join(folder, PIECE + '.data'), '__m_'))
     again = script('-m', 'examples.bach10.compute_features_bach10', '--db', bach10)
     assert again.returncode == 0 and '0 pieces written, 1 already there' in again.stderr
+    other = script('-m', 'examples.bach10.compute_features_bach10', '--db', bach10, '--dtype', 'float32')
+    assert other.returncode == 1 and 'was made with dtype float64: use the same, or another folder' in other.stderr
+    os.utime(os.path.join(bach10, PIECE, PIECE + '-violin.wav'), (2e9, 2e9))
+    newer = script('-m', 'examples.bach10.compute_features_bach10', '--db', bach10)
+    assert newer.returncode == 0 and '1 pieces written, 0 already there' in newer.stderr
 
 
 def test_bach10_what_is_wrong_is_named(script, bach10, tmp_path):
@@ -121,6 +126,8 @@ def test_sibelius_without_gt(script, golden_json, tmp_path):
     folder = tmp_path / 'transforms' / 't3_synth_aug_more'
     (folder / 'slow' / (PIECE + '_t0-100-200-0__m_.shape')).unlink()
     assert '1 files written, 233 already there' in script(*command).stderr
+    other = script(*command, '--seed', 1)
+    assert other.returncode == 1 and 'was made with seed 0: use the same' in other.stderr
 
 
 # --- combinations -------------------------------------------------------------------------------------

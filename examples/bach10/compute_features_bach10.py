@@ -2,7 +2,7 @@
 
     python compute_features_bach10.py --db Bach10/Sources
 
-Files that are already there are kept.
+Files that are already there are kept, unless the sounds are newer.
 """
 import functools
 import os
@@ -13,10 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import numpy as np  # noqa: E402
 
 import climate  # noqa: E402
-import features  # noqa: E402
 import jobs  # noqa: E402
 from examples.bach10 import flags, generation, recipe  # noqa: E402
-from files import make_folder  # noqa: E402
 
 
 def main(argv=None):
@@ -25,7 +23,7 @@ def main(argv=None):
     parser.add_arg('--db', required=True, help='folder of the pieces, each with <piece>-<source>.wav')
     args = flags.parse(parser, argv, 'db')
     pieces = recipe.pieces(args.db)
-    make_folder(args.feature_path)
+    generation.prepare_stems_folder(args)
     outcomes = jobs.run(functools.partial(compute, args.db, args.feature_path, args.dtype), pieces, args.nprocs,
                         unit='piece', quiet=args.quiet)
     generation.report(outcomes, 'pieces')
@@ -35,9 +33,10 @@ def main(argv=None):
 def compute(db, feature_path, dtype, piece):
     """Compute the features of one piece, unless they are there; return which of the two it was, counted."""
     path = os.path.join(feature_path, piece + '.data')
-    if features.is_finished(path, '__m_'):
+    sounds = recipe.stem_paths(db, piece)
+    if generation.is_current(path, sounds):
         return generation.Counter(kept=1)
-    stems = recipe.read_stems(recipe.stem_paths(db, piece))
+    stems = recipe.read_stems(sounds)
     longest = max(map(len, stems))
     stems = [np.pad(stem, (0, longest - len(stem))) for stem in stems]
     recipe.transform().compute_transform(generation.with_mixture(stems), out_path=path, dtype=dtype)

@@ -4,7 +4,8 @@
 
 With --gt 1 the renderings with the timing of the recordings, as they are; with --gt 0 those with the timing of the
 score in three tempi, in each of 78 ways to delay the sources by 0, 0.1 and 0.2 s, or in --sample_size of them, drawn by
-seed for each piece and tempo. Files that are already there are kept. Features go to <feature_path>/<style>/<piece>_t<delays in ms>__m_.data
+seed for each piece and tempo. Files that are already there are kept, unless the sounds are newer. Features go to
+<feature_path>/<style>/<piece>_t<delays in ms>__m_.data
 """
 import functools
 import os
@@ -17,7 +18,6 @@ import numpy as np  # noqa: E402
 
 import audio  # noqa: E402
 import climate  # noqa: E402
-import features  # noqa: E402
 import jobs  # noqa: E402
 from examples.bach10 import flags, generation, recipe  # noqa: E402
 from files import make_folder  # noqa: E402
@@ -40,6 +40,7 @@ def main(argv=None):
             seconds += reader.frames / reader.rate
     ways = generation.delays([0.] if args.gt else recipe.TIME_SHIFTS)
     number = min(args.sample_size or len(ways), len(ways))
+    generation.prepare_stems_folder(args, seed=args.seed)
     for style in styles:
         make_folder(os.path.join(args.feature_path, style))
     generation.check_space(args.feature_path, seconds * number, args.dtype)
@@ -57,8 +58,9 @@ def compute(db, feature_path, dtype, ways, number, seed, item):
     ways = [ways[place] for place in sorted(order[:number])]
     paths = {way: os.path.join(feature_path, style, '%s_%s.data' % (piece, generation.describe_times(way)))
              for way in ways}
-    missing = [way for way in ways if not features.is_finished(paths[way], '__m_')]
-    stems = recipe.read_stems(recipe.sibelius_paths(db, piece, style)) if missing else []
+    sounds = recipe.sibelius_paths(db, piece, style)
+    missing = [way for way in ways if not generation.is_current(paths[way], sounds)]
+    stems = recipe.read_stems(sounds) if missing else []
     for way in missing:
         recipe.transform().compute_transform(delayed(stems, way), out_path=paths[way], dtype=dtype)
     return generation.Counter(written=len(missing), kept=len(ways) - len(missing))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 import climate
+import features
 from errors import InputError
 from examples.bach10 import recipe
 from files import make_folder, read_json, write_json
@@ -188,6 +189,24 @@ def prepare_folder(folder, settings, name='generation.json'):
             raise InputError('%s was made with %s: use the same, or another folder' % (
                 folder, ', '.join('%s %s' % (name, before.get(name)) for name in changed)))
     write_json(path, settings)
+
+
+def prepare_stems_folder(args, **settings):
+    """:func:`prepare_folder` for features of the stems in --db, which may be moved together with them."""
+    prepare_folder(args.feature_path, dict(settings, db=os.path.relpath(args.db, args.feature_path), dtype=args.dtype))
+
+
+def is_current(path, sounds):
+    """Whether features are finished, and newer than the sound files that they are of.
+
+    Parameters
+    ----------
+    path : str
+        Of the features, without tag.
+    sounds : list of str
+    """
+    return features.is_finished(path, '__m_') and (
+        os.stat(features.tagged(path, '__m_')).st_mtime_ns >= max(os.stat(sound).st_mtime_ns for sound in sounds))
 
 
 def check_space(feature_path, seconds, dtype, sources=4):

@@ -33,6 +33,7 @@ def main(argv=None):
     args = flags.parse(parser, argv, 'db')
     pieces = data.pieces(args.db)
     settings = notes.prepare(args)
+    generation.prepare_stems_folder(args)
     outcomes = jobs.run(functools.partial(compute, args, settings), pieces, args.nprocs, unit='piece', quiet=args.quiet)
     generation.report(outcomes, 'pieces')
     return jobs.summarize(outcomes)
