@@ -14,10 +14,9 @@ import audio
 import climate
 import files
 from evaluation import compare, tables
+from evaluation.stems import ASSETS, PAGE
 from plots import picture
 
-PAGE = 'index.html'
-ASSETS = 'report'
 SCORES = 'scores.json'
 
 #: By place among the sources; the same for a stem, its true stem and its scores, readable on light and dark.

@@ -1,8 +1,8 @@
 """One row for the singing voice: the mean over all songs and windows of DSD100 results, as power ratios.
 
 Reads the .mat files that DSD100_eval_only (or the original's program) wrote below a folder and writes
-``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows that are not finite (a silent voice)
-are left out and counted.
+``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows with a silent voice, and other scores
+that are not finite, are left out and counted.
 """
 import os
 import sys
@@ -53,6 +53,9 @@ def main(argv=None):
 def read_results(path):
     """The scores in a .mat file of the original's structure: ``[target][measure]`` -> (nwindows,) float64.
 
+    A window without SDR (NaN, or -inf: its reference is silent) has no other score either, as in the JSON files. The
+    file may hold a finite SAR for it, which is that of the leakage.
+
     Raises
     ------
     InputError
@@ -60,12 +63,18 @@ def read_results(path):
     """
     try:
         results = matfiles.load(path)['results'][0, 0]
-        return {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
-                         for measure in results[target].dtype.names}
-                for target in results.dtype.names if results[target].dtype.names}
+        found = {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
+                          for measure in results[target].dtype.names}
+                 for target in results.dtype.names if results[target].dtype.names}
+        return {target: {measure: _without_silence(values, scores.get('SDR', values))
+                         for measure, values in scores.items()} for target, scores in found.items()}
     except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
         raise InputError('%s holds no results (%s), expected a .mat file of an evaluation program'
                          % (path, climate.one_line(error)))
+
+
+def _without_silence(values, sdr):
+    return np.where(np.isnan(sdr) | np.isneginf(sdr), np.nan, values)
 
 
 def power_mean(values):

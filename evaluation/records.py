@@ -106,6 +106,11 @@ def finished(track, settings, inputs):
     return _checked(record, path) if same else None
 
 
+def is_record(path):
+    """Whether a JSON file is a record, of any version, and not another program's; damaged ones are an InputError."""
+    return files.read_json(path, 'the results of a track').get('schema') == SCHEMA
+
+
 def read(path):
     """Read a record.
 

@@ -11,6 +11,9 @@ from errors import InputError
 
 EXTENSIONS = ('.wav', '.flac')
 
+# The page of --report and the folder beside it, whose sounds are not stems.
+PAGE, ASSETS = 'index.html', 'report'
+
 # An inverse STFT may end a frame late; anything longer is another recording.
 LONGEST_TAIL = 4096
 
@@ -41,7 +44,7 @@ class Track:
 
 
 def folders(path, what):
-    """Names of the visible sub-folders of `path`, sorted.
+    """Names of the visible sub-folders of `path`, sorted, without that of a report.
 
     Raises
     ------
@@ -50,20 +53,25 @@ def folders(path, what):
     """
     if not os.path.isdir(path):
         raise InputError('%s is not a folder, expected %s' % (path, what))
-    return sorted(name for name in os.listdir(path)
-                  if not name.startswith('.') and os.path.isdir(os.path.join(path, name)))
+    inside = os.listdir(path)
+    return sorted(name for name in inside if not name.startswith('.') and os.path.isdir(os.path.join(path, name))
+                  and not (name == ASSETS and PAGE in inside))
 
 
 def sound_files(path):
     """Paths of all visible sound files below a folder, sorted."""
     found = []
-    for parent, names, leaves in os.walk(path):
-        # beside a page of --report, its sounds
-        names[:] = sorted(name for name in names if not name.startswith('.')
-                          and not (name == 'report' and 'index.html' in leaves))
-        found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
-                  if leaf.lower().endswith(EXTENSIONS) and not leaf.startswith('.')]
+    for parent, leaves in walk(path):
+        found += [os.path.join(parent, leaf) for leaf in leaves if leaf.lower().endswith(EXTENSIONS)]
     return found
+
+
+def walk(path):
+    """Yield (folder, names of its files) for a folder and all below, visible, sorted, without those of a report."""
+    for parent, names, leaves in os.walk(path):
+        names[:] = sorted(name for name in names
+                          if not name.startswith('.') and not (name == ASSETS and PAGE in leaves))
+        yield parent, sorted(leaf for leaf in leaves if not leaf.startswith('.'))
 
 
 def methods(estimates, chosen=(), own_folders=()):

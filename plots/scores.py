@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import climate
 import plots
 from errors import InputError
-from evaluation import published, records, tables
+from evaluation import published, records, stems, tables
 
 LINES = {'published': '--', 'corrected': ':'}
 
@@ -46,10 +46,9 @@ def read_scores(folder, measure):
     import numpy as np
     import pandas
     rows = []
-    for parent, names, leaves in os.walk(folder):
-        names.sort()
-        for leaf in sorted(leaves):
-            if not leaf.endswith('.json') or leaf.startswith('.'):
+    for parent, leaves in stems.walk(folder):
+        for leaf in leaves:
+            if not leaf.endswith('.json') or not records.is_record(os.path.join(parent, leaf)):
                 continue
             record = records.read(os.path.join(parent, leaf))
             for target, result in record['targets'].items():

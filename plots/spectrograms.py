@@ -25,28 +25,30 @@ def main(argv=None):
     flags = climate.Parser(description='Draw spectrograms of a mixture, its separated stems and the true ones.')
     flags.add_arg('--mixture', required=True, metavar='FILE')
     flags.add_arg('--estimates', required=True, metavar='FOLDER', help='the separated stems')
-    flags.add_arg('--references', metavar='FOLDER', help='the true stems')
+    flags.add_arg('--references', metavar='FOLDER', help='the true stems; those of an accompaniment may be missing')
     flags.add_arg('--start', type=climate.non_negative_float, default=0., help='where to begin, in seconds')
     flags.add_arg('--seconds', type=climate.positive_float, default=10., help='how much to show')
     flags.add_arg('--highest', type=climate.positive_float, default=8000., help='highest frequency shown, in Hz')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
-    estimates = by_source(args.estimates)
-    references = by_source(args.references) if args.references else {}
-    missing = sorted(set(estimates) - set(references)) if references else []
+    estimates = by_source(args.estimates, args.mixture)
+    references = by_source(args.references, args.mixture) if args.references else {}
+    # --accompaniment writes what has no true stem of its own
+    missing = sorted(set(estimates) - set(references) - {'accompaniment'}) if references else []
     if missing:
         raise InputError('%s has no true stem of %s, expected one for %s'
                          % (args.references, missing[0], estimates[missing[0]]))
     excerpt = args.start, args.seconds
     columns = {'separated': {source: spectrogram(path, *excerpt) for source, path in estimates.items()}}
     if references:
-        columns['true'] = {source: spectrogram(references[source], *excerpt) for source in estimates}
+        columns['true'] = {source: spectrogram(references[source], *excerpt) for source in estimates
+                           if source in references}
     figure = draw(spectrogram(args.mixture, *excerpt), columns, args.start, args.highest)
     print('\n'.join(plots.save(figure, args.output, 'spectrograms_' + stems.stem(args.mixture), args.format)))
 
 
-def by_source(folder):
-    """Paths of the sound files of a folder, by the last word of their names.
+def by_source(folder, mixture):
+    """Paths of the sound files of a folder but the mixture, by the last word of their names.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def by_source(folder):
     for name in sorted(os.listdir(folder)):
         if name.lower().endswith(stems.EXTENSIONS) and not name.startswith('.'):
             source = re.split('[-_ ]', stems.stem(name))[-1]
+            if source == 'mixture' or os.path.realpath(os.path.join(folder, name)) == os.path.realpath(mixture):
+                continue
             source = {'saxphone': 'saxophone', 'others': 'other'}.get(source, source)
             if source in found:
                 raise InputError('%s holds two stems of %s, %s and %s, expected one'
@@ -79,6 +83,9 @@ def spectrogram(path, start, seconds):
     with audio.Reader(path) as reader:
         first = int(start * reader.rate)
         last = min(first + int(seconds * reader.rate), reader.frames)
+        if last - first < FRAME and last < reader.frames:
+            raise InputError('--seconds %g is %d samples of %s, expected %d or more'
+                             % (seconds, last - first, path, FRAME))
         if last - first < FRAME:
             raise InputError('%s ends after %.1f s, expected more than --start %g' %
                              (path, reader.frames / reader.rate, start))
@@ -98,13 +105,14 @@ def draw(mixture, columns, start, highest):
                                         ncols=len(columns), squeeze=False, sharex=True, sharey=True)
         panels = [(axes[0, 0], 'mixture', mixture)]
         panels += [(axes[row + 1, column], '%s, %s' % (source, kind), pictures[source])
-                   for column, (kind, pictures) in enumerate(columns.items()) for row, source in enumerate(sources)]
+                   for column, (kind, pictures) in enumerate(columns.items()) for row, source in enumerate(sources)
+                   if source in pictures]
         for panel, title, (levels, hop, width) in panels:
             extent = (start, start + hop * len(levels), 0, width * levels.shape[1] / 1000)
             image = panel.imshow(levels.T, origin='lower', aspect='auto', cmap='magma', vmin=loudest - DYNAMICS,
                                  vmax=loudest, extent=extent, interpolation='nearest', rasterized=True)
             panel.set_title(title, loc='left', fontsize='medium')
-        for panel in axes[0, 1:]:
+        for panel in set(axes.flat) - {panel for panel, _, _ in panels}:
             panel.set_axis_off()
         axes[0, 0].set_ylim(0, min(highest / 1000, mixture[2] * mixture[0].shape[1] / 1000))
         axes[0, 0].set_xlim(start, start + mixture[1] * (len(mixture[0]) - 2))

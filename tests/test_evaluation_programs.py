@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 import soundfile
 
-from evaluation import program, records
+from evaluation import handle_voice_eval_results, program, records
 
 
 @pytest.fixture
@@ -391,3 +391,47 @@ def test_a_record_of_another_version_is_refused(small):
         records.read(small.results + '.json')
     passed(small())
     assert records.read(small.results + '.json')['version'] == 1
+
+
+def test_songs_are_no_methods(small):
+    """The layout of separate_dsd.py for several songs: <estimates>/<song>/vocals.wav, with the page of --report."""
+    rename(small.stems, 'mixture_', '')
+    shutil.move(small.stems, os.path.join(small.root, 'separated', SONG))
+    os.makedirs(os.path.join(small.root, 'separated', 'report'))
+    with open(os.path.join(small.root, 'separated', 'index.html'), 'w') as page:
+        page.write('a page')
+    for leaf in ('song1-vocals.wav', 'vocals.wav'):
+        shutil.copy(os.path.join(small.root, 'separated', SONG, 'vocals.wav'),
+                    os.path.join(small.root, 'separated', 'report', leaf))
+    with open(os.path.join(small.root, 'separated', 'report', 'scores.json'), 'w') as other:
+        other.write('{"rule": "another program"}')
+    assert 'separated Test: 1 tracks' in passed(small(estimates='separated'))
+    from plots import scores
+    assert set(scores.read_scores(os.path.join(small.root, 'separated'), 'SDR')['track']) == {SONG}
+
+
+def test_a_case_leaves_the_stems_of_others_alone(tree, script):
+    root = tree('bach10_tree')
+    estimates, data = os.path.join(root, 'estimates', 'm1'), os.path.join(root, 'Bach10', 'Sources')
+    for folder in (estimates, data):
+        rename(folder, 'saxphone', 'saxophone')
+        rename(folder, 'Herr-', 'Herr_fast_')
+    for leaf in os.listdir(estimates):
+        shutil.copy(os.path.join(estimates, leaf), os.path.join(estimates, leaf.replace('_fast_', '_gt_')))
+    out = passed(script('-m', 'evaluation.Bach10_eval_only_original', '--db', data, '--case', 'fast',
+                        '--estimates', os.path.join(root, 'estimates')))
+    assert 'm1 fast: 1 tracks' in out and 'm1 gt' not in out
+
+
+def test_a_window_with_a_silent_reference_has_no_score_in_a_mat_file(tmp_path):
+    silent = {'sdr': [1., -np.inf, np.nan], 'isr': [1., 2., 3.], 'sir': [np.inf, 2., 3.], 'sar': [4., 5., 6.]}
+    scipy.io.savemat(str(tmp_path / 'a.mat'), {'results': {'name': 'a', 'vocals': silent}})
+    found = handle_voice_eval_results.read_results(str(tmp_path / 'a.mat'))['vocals']
+    np.testing.assert_array_equal(found['SAR'], [4., np.nan, np.nan])
+    np.testing.assert_array_equal(found['SIR'], [np.inf, np.nan, np.nan])
+
+
+def test_a_mat_file_without_a_measure_is_named(tmp_path, script):
+    scipy.io.savemat(str(tmp_path / 'a.mat'), {'results': {'name': 'a', 'vocals': {'sdr': [1.], 'sir': [2.], 'sar': [3.]}}})
+    done = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path, '--output', tmp_path / 'out')
+    assert done.returncode == 1 and 'a.mat has no ISR of the vocals' in done.stderr

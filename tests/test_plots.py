@@ -161,9 +161,24 @@ def test_spectrograms_from_the_command_line(song, script):
 
 
 def test_rows_and_columns_of_the_spectrogram_figure(song):
-    paths = spectrograms.by_source(str(song / 'separated'))
+    shutil.copy(str(song / 'mixture.wav'), str(song / 'separated' / 'song.wav'))
+    soundfile.write(str(song / 'separated' / 'mixture.wav'), np.zeros(9), 22050)
+    paths = spectrograms.by_source(str(song / 'separated'), str(song / 'separated' / 'song.wav'))
     assert list(paths) == ['other', 'vocals']
     pictures = {source: spectrograms.spectrogram(path, 0., 1.) for source, path in paths.items()}
     figure = spectrograms.draw(pictures['vocals'], {'separated': pictures, 'true': pictures}, 0., 8000.)
     titles = [axes.get_title(loc='left') for axes in figure.axes]
     assert titles[:6] == ['mixture', '', 'other, separated', 'other, true', 'vocals, separated', 'vocals, true']
+
+
+def test_a_stem_without_a_true_one_has_an_empty_place(song, script):
+    shutil.copy(str(song / 'mixture.wav'), str(song / 'separated' / 'accompaniment.wav'))
+    process = script('plots/spectrograms.py', '--mixture', 'mixture.wav', '--estimates', 'separated', '--references',
+                     'true', '--output', 'out', '--format', 'png')
+    assert process.returncode == 0, process.stderr
+    pictures = {'vocals': spectrograms.spectrogram(str(song / 'mixture.wav'), 0., 1.)}
+    figure = spectrograms.draw(pictures['vocals'], {'separated': dict(pictures, accompaniment=pictures['vocals']),
+                                                    'true': pictures}, 0., 8000.)
+    assert [axes.axison for axes in figure.axes[:6]] == [True, False, True, True, True, False]
+    with pytest.raises(InputError, match='--seconds 0.01 is 220 samples of .*mixture.wav, expected 2048 or more'):
+        spectrograms.spectrogram(str(song / 'mixture.wav'), 0., 0.01)
