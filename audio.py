@@ -213,7 +213,7 @@ class Writer:
         """Append float samples, shape (samples,) or (samples, channels)."""
         samples = np.asarray(samples)
         if self._bits is None:
-            samples = samples.astype(np.float32)
+            samples = samples.astype(np.float64 if self._file.subtype == 'DOUBLE' else np.float32)
         else:
             samples = self._integers(samples)
         try:

@@ -21,6 +21,7 @@ logger = climate.get_logger(__name__)
 
 MIDI_A4 = 69
 FREQ_A4 = 440.
+SEMITONE_RATIO = 2. ** (1. / 12.)
 #: Shorter notes (seconds) are left out by everything that goes from notes to frames, as in the original.
 SHORTEST_NOTE = 0.01
 #: No music is longer than this (seconds, 11 days).

@@ -174,16 +174,19 @@ class Transforms(object):
 
     def __init__(self, ttype='fft', bins=48, frameSize=1024, hopSize=256, tffmin=25, tffmax=18000, iscale='lin',
                  suffix='', sampleRate=44100, window=np.hanning):
+        for name, value in (('frameSize', frameSize), ('hopSize', hopSize)):
+            if not value >= 1 or value != int(value):
+                raise ValueError('%s is %r, expected a whole number of samples, 1 or more' % (name, value))
         self.ttype = ttype
         self.bins = bins
-        self.frameSize = frameSize
-        self.hopSize = hopSize
+        self.frameSize = int(frameSize)
+        self.hopSize = int(hopSize)
         self.fmin = tffmin
         self.fmax = tffmax
         self.iscale = iscale
         self.suffix = suffix
         self.sampleRate = sampleRate
-        self.window = window(frameSize)
+        self.window = window(self.frameSize)
         self.out_path = None
 
     def compute_file(self, audio, phase=False, sampleRate=44100):
@@ -316,6 +319,9 @@ class transformFFT(Transforms):
         ph : ndarray of float64, same shape
             In radians, in (-pi, pi]. Only with `phase`.
         """
+        if np.ndim(audio) != 1:
+            raise ValueError('audio has the shape %s, expected (samples,): see compute_transform for several signals'
+                             % (np.shape(audio),))
         padded, count = _pad(audio, len(self.window), self.hopSize)
         mag = np.empty((count, self.frameSize // 2 + 1))
         ph = np.empty_like(mag) if phase else None
@@ -333,5 +339,9 @@ class transformFFT(Transforms):
         ndarray of float64, shape (hopSize * (frames - 1) + frameSize - frameSize // 2,)
             Longer than the signal that was analysed: cut it to that length.
         """
-        spectrum = np.asarray(mag) * np.sqrt(self.frameSize) * np.exp(1j * np.asarray(phase))
+        mag, phase = np.asarray(mag), np.asarray(phase)
+        if mag.shape != phase.shape or mag.ndim != 2 or mag.shape[1] != self.frameSize // 2 + 1:
+            raise ValueError('mag has the shape %s and phase %s, expected (frames, %d) of both'
+                             % (mag.shape, phase.shape, self.frameSize // 2 + 1))
+        spectrum = mag.astype(np.float64) * np.sqrt(self.frameSize) * np.exp(1j * phase.astype(np.float64))
         return istft_norm(spectrum, self.window, None, self.hopSize, self.frameSize)

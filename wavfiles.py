@@ -8,7 +8,8 @@ from errors import InputError
 TYPES = {'PCM_S8': 'int8', 'PCM_U8': 'uint8', 'PCM_16': 'int16', 'PCM_24': 'int24', 'PCM_32': 'int32',
          'FLOAT': 'float32', 'DOUBLE': 'float64'}
 
-SUBTYPES = {'uint8': 'PCM_U8', 'int16': 'PCM_16', 'int24': 'PCM_24', 'int32': 'PCM_32', 'float32': 'FLOAT'}
+SUBTYPES = {'uint8': 'PCM_U8', 'int16': 'PCM_16', 'int24': 'PCM_24', 'int32': 'PCM_32', 'float32': 'FLOAT',
+            'float64': 'DOUBLE'}
 
 
 def infoAudioScipy(filein):
@@ -41,8 +42,18 @@ def writeAudioScipy(fileout, audio_out, sampleRate, bitrate='int16'):
     fileout : str
     audio_out : ndarray, shape (samples,) or (samples, channels)
     sampleRate : int
-    bitrate : {'int16', 'int24', 'int32', 'uint8', 'float32'}
+    bitrate : {'int16', 'int24', 'int32', 'uint8', 'float32', 'float64'}
+        Or a dtype, such as `numpy.int16`.
+
+    Raises
+    ------
+    InputError
+        When the bitrate is none of these, or a sample is not finite.
     """
+    if not isinstance(bitrate, str):
+        bitrate = np.dtype(bitrate).name
+    if not np.isfinite(audio_out).all():
+        raise InputError('the samples for %s hold NaN or infinity, expected finite ones' % fileout)
     if bitrate not in SUBTYPES:
         raise InputError('got bitrate %r, expected one of %s' % (bitrate, ', '.join(sorted(SUBTYPES))))
     audio.write(fileout, np.asarray(audio_out), int(sampleRate), subtype=SUBTYPES[bitrate], rounding=np.trunc)

@@ -166,3 +166,17 @@ def test_the_base_class_computes_nothing():
         transform.Transforms().compute_file(np.zeros(10))
     with pytest.raises(ValueError, match=r'shape \(10,\), expected \(samples, signals\)'):
         transform.transformFFT().compute_transform(np.zeros(10))
+
+
+def test_what_is_wrong_with_the_sizes_and_shapes_is_said():
+    tt = transform.transformFFT(frameSize=16., hopSize=4.)
+    mag, ph = tt.compute_file(np.random.RandomState(0).uniform(-1, 1, 100), phase=True)
+    single = tt.compute_inverse(mag.astype(np.float32), ph.astype(np.float32))
+    assert single.dtype == np.float64 and single[:100].std() > 0.1
+    for sizes in (dict(hopSize=0), dict(hopSize=2.5), dict(frameSize=-4)):
+        with pytest.raises(ValueError, match='Size is .*, expected a whole number of samples, 1 or more'):
+            transform.transformFFT(**sizes)
+    with pytest.raises(ValueError, match='audio has the shape'):
+        tt.compute_file(np.zeros((100, 2)))
+    with pytest.raises(ValueError, match=r'expected \(frames, 9\) of both'):
+        tt.compute_inverse(mag[:, 1:], ph[:, 1:])

@@ -9,8 +9,8 @@ from errors import InputError
 
 def test_the_names_are_there():
     for name in util.__all__:
-        assert callable(getattr(util, name)), name
-    assert len(util.__all__) == 20
+        assert name.isupper() or callable(getattr(util, name)), name
+    assert len(util.__all__) == 23
 
 
 @pytest.mark.parametrize('name', ['mono16.wav', 'stereo16.wav', 'i32.wav', 'mono16_48k.wav'])
@@ -37,5 +37,22 @@ def test_writing(golden, tmp_path, kind):
 
 
 def test_an_unknown_type_is_named(tmp_path):
-    with pytest.raises(InputError, match="got bitrate 'int12', expected one of float32, int16"):
+    with pytest.raises(InputError, match="got bitrate 'int12', expected one of float32, float64, int16"):
         util.writeAudioScipy(str(tmp_path / 'x.wav'), np.zeros(3), 44100, 'int12')
+
+
+@pytest.mark.parametrize('bitrate', [np.int16, np.dtype('float64'), 'float64'])
+def test_bitrates_by_dtype(tmp_path, bitrate):
+    samples = np.random.RandomState(0).uniform(-1, 1, 500)
+    util.writeAudioScipy(str(tmp_path / 'a.wav'), samples, 44100, bitrate)
+    found, _, kind = util.readAudioScipy(str(tmp_path / 'a.wav'))
+    assert kind == np.dtype(bitrate).name
+    np.testing.assert_allclose(found, samples, rtol=0, atol=0 if kind == 'float64' else 1 / 32767)
+    with pytest.raises(InputError, match='hold NaN or infinity'):
+        util.writeAudioScipy(str(tmp_path / 'b.wav'), [0., np.nan], 44100, bitrate)
+    assert not (tmp_path / 'b.wav').exists()
+
+
+def test_constants_of_the_original():
+    assert (util.MIDI_A4, util.FREQ_A4) == (69, 440.)
+    np.testing.assert_allclose(util.midi2freq(70), util.FREQ_A4 * util.SEMITONE_RATIO)
