@@ -94,7 +94,7 @@ class TrackSet:
 
     def _rows(self, track):
         """The rows of the input and of the output tensor of a track that are used."""
-        if track.inputs.path == track.outputs.path or self.nsources > 1:
+        if self.nsources > 1 or os.path.samefile(track.inputs.path, track.outputs.path):
             return range(1), range(1, 1 + self.nsources)
         return range(1), range(1)
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 venv=${VENV:-.venv}
 [ $# -gt 0 ] || set -- requirements.txt
 stamp=$venv/.installed-$(cat "$@" constraints.txt | cksum | tr -d ' ')
-[ ! -f "$stamp" ] || exit 0
+[ ! -f "$stamp" ] || [ ! -x "$venv/bin/python" ] || exit 0
 
 # --- what the system must have ------------------------------------------------------------------------
 supported='import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))'

@@ -383,3 +383,13 @@ def test_examples_out_of_range(tmp_path):
         with pytest.raises(InputError, match='examples %d to %d of s000__m_.data, expected a range within 0 to 3'
                            % (begin, end)):
             train.loadFile(0, begin, end)
+
+
+def test_one_folder_spelled_in_two_ways_is_one(tmp_path, monkeypatch):
+    write_random(tmp_path / 'e', [40], 3, 5)
+    monkeypatch.chdir(tmp_path)
+    arguments = dict(batch_size=4, time_context=10, overlap=5, nsources=1, mult_factor_in=1., mult_factor_out=1.)
+    expected = dataset.LargeDataset('e', 'e', **arguments)()
+    found = dataset.LargeDataset('e', str(tmp_path / 'e'), **arguments)()
+    for one, other in zip(expected, found):
+        np.testing.assert_array_equal(one, other)
