@@ -89,8 +89,9 @@ class LargeDataset(TrackSet):
     seed : int
         For the order and for `nsamples`.
     legacy : bool
-        Cut as the original did (fewer windows, see :func:`segments.legacy_starts`). This concerns the
-        segmentation only; order, epochs and completeness remain those described here.
+        Cut as the original did (fewer windows, see :func:`segments.legacy_starts`); order, epochs and completeness
+        remain those described here. In the MultiMask classes, notes without channels are laid out as the original
+        did, too: as those of a single channel.
 
     Attributes
     ----------
@@ -169,6 +170,10 @@ class LargeDataset(TrackSet):
         """Examples per batch."""
         return max(1, min(self._batch_size, self.total_points))
 
+    @batch_size.setter
+    def batch_size(self, batch_size):
+        self.updateBatch(batch_size)
+
     @property
     def batch_memory(self):
         """Batches in memory at most."""
@@ -193,7 +198,7 @@ class LargeDataset(TrackSet):
         self._move(self._batch + 1)
         return batch
 
-    next = iterate = __next__ = __call__
+    next = iterate = batches = __next__ = __call__
 
     def __iter__(self):
         """The batches up to the end of the current epoch."""

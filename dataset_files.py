@@ -128,7 +128,11 @@ def read_frames(tensor, rows, begin, out, factor=1., log=False):
     buffer = np.empty((min(step, wanted), bins), tensor.dtype)
     # plain reads, not a memory map: they give up the interpreter lock, a file that was cut short meanwhile is
     # an error and not a crash, and the pages do not count as memory of this process
-    with open(tensor.path, 'rb', buffering=0) as source:
+    try:
+        opened = open(tensor.path, 'rb', buffering=0)
+    except OSError as error:
+        raise InputError('cannot read the features %s: %s; compute them again' % (tensor.path, error.strerror))
+    with opened as source:
         for column, row in enumerate(rows):
             for start in range(0, wanted, step):
                 block = buffer[:min(step, wanted - start)]

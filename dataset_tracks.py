@@ -29,7 +29,7 @@ class TrackSet:
         self.nsamples = whole('nsamples', nsamples, 0)
         self.seed = whole('seed', seed, 0, 2 ** 32 - 1)
         self.tensortype = _real(tensortype)
-        self.exclude_list = [exclude_list] if isinstance(exclude_list, str) else list(exclude_list)
+        self.exclude_list = [exclude_list] if isinstance(exclude_list, str) else list(exclude_list or ())
         self.extra_features, self.model = bool(extra_features), model
         self.log_in, self.log_out = bool(log_in), bool(log_out)
         self.mult_factor_in, self.mult_factor_out = float(mult_factor_in), float(mult_factor_out)
@@ -94,7 +94,7 @@ class TrackSet:
 
     def _rows(self, track):
         """The rows of the input and of the output tensor of a track that are used."""
-        if self.nsources > 1 or os.path.samefile(track.inputs.path, track.outputs.path):
+        if self.nsources > 1 or os.path.realpath(track.inputs.path) == os.path.realpath(track.outputs.path):
             return range(1), range(1, 1 + self.nsources)
         return range(1), range(1)
 
@@ -126,6 +126,21 @@ class TrackSet:
     def _need_files(self):
         if not self.tracks:
             raise InputError('there are no features yet: give path_transform_in or call updatePath')
+
+    @staticmethod
+    def loadTensor(path, name=''):
+        """Read a feature file; see :func:`features.load_tensor`."""
+        return features.load_tensor(path, name)
+
+    @staticmethod
+    def get_shape(shape_file):
+        """Read a ``.shape`` file; see :func:`features.get_shape`."""
+        return features.get_shape(shape_file)
+
+    @staticmethod
+    def save_shape(shape_file, shape):
+        """Write a ``.shape`` file; see :func:`features.save_shape`."""
+        features.save_shape(shape_file, shape)
 
     # --- one track ------------------------------------------------------------------------------------
 

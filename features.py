@@ -73,13 +73,22 @@ def save_tensor(path, tensor, tag='', dtype=np.float64):
         Any shape; stored as `dtype` (float64 as in the original, or float32 for half the size).
     tag : str
         For example ``'__m_'`` (magnitudes), ``'__p_'`` (phases), ``'__g_'`` (notes).
+
+    Raises
+    ------
+    InputError
+        When the disk is full.
     """
     path = tagged(path, tag)
     # a stale shape beside new data would pass for finished
     if os.path.exists(shape_path(path)):
         os.unlink(shape_path(path))
+    tensor = np.ascontiguousarray(tensor, dtype=dtype)
     with files.atomic_path(path) as temporary:
-        np.ascontiguousarray(tensor, dtype=dtype).tofile(temporary)
+        try:
+            tensor.tofile(temporary)
+        except OSError as error:
+            raise InputError('cannot write %s: %s: is the disk full?' % (path, error))
     save_shape(shape_path(path), np.shape(tensor))
 
 

@@ -39,7 +39,10 @@ def atomic_path(path):
     ['a.txt']
     """
     folder, name = os.path.split(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix='.%s.' % name[:80], suffix='.tmp', dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix='.%s.' % name[:80], suffix='.tmp', dir=folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path)   # rather than the temporary name
     os.close(handle)
     try:
         yield temporary

@@ -11,6 +11,10 @@ stamp=$venv/.installed-$(cat "$@" constraints.txt | cksum | tr -d ' ')
 
 # --- what the system must have ------------------------------------------------------------------------
 supported='import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))'
+if [ -n "${PYTHON:-}" ] && ! "$PYTHON" -c "$supported" 2>/dev/null; then
+    echo "setup: PYTHON=$PYTHON is not a Python 3.8 to 3.11, which Theano 1.0.5 needs" >&2
+    exit 1
+fi
 find_python() {
     for candidate in ${PYTHON:-} python3.11 python3.10 python3.9 python3.8 python3 /usr/bin/python3; do
         if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c "$supported" >/dev/null 2>&1; then

@@ -247,7 +247,7 @@ class Transforms(object):
         padded[:len(audio)] = np.abs(audio)
         # the last hop may be shorter: divide by the samples that are there
         sizes = np.minimum(self.hopSize, len(audio) - self.hopSize * np.arange(count))
-        level = padded.reshape(count, self.hopSize, -1).sum(axis=1) / sizes[:, None]
+        level = padded.reshape(count, self.hopSize, audio.shape[1]).sum(axis=1) / sizes[:, None]
         self.out_path = out_path
         self.saveTensor((level > 0.02).T, '_%s_l_' % self.suffix)
 

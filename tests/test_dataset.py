@@ -393,3 +393,21 @@ def test_one_folder_spelled_in_two_ways_is_one(tmp_path, monkeypatch):
     found = dataset.LargeDataset('e', str(tmp_path / 'e'), **arguments)()
     for one, other in zip(expected, found):
         np.testing.assert_array_equal(one, other)
+
+
+def test_names_of_the_original(tmp_path):
+    tensors = write_random(tmp_path, [60])
+    data = dataset.LargeDataset(str(tmp_path), batch_size=4, time_context=10, overlap=5, exclude_list=None)
+    np.testing.assert_array_equal(data.loadTensor(str(tmp_path / 's000.data'), '__m_'), tensors[0])
+    assert data.get_shape(str(tmp_path / 's000__m_.shape')) == tensors[0].shape
+    first = data.batches()
+    data.batch_size = 2
+    assert data.batch_size == 2 and len(data.batches()[0]) == 2 and len(first[0]) == 4
+
+
+def test_a_file_that_vanished_is_named(tmp_path):
+    write_random(tmp_path, [60])
+    data = dataset.LargeDataset(str(tmp_path), batch_size=4, time_context=10, overlap=5)
+    os.unlink(str(tmp_path / 's000__m_.data'))
+    with pytest.raises(InputError, match='cannot read the features .*s000__m_.data: No such file'):
+        data()

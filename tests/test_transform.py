@@ -1,4 +1,5 @@
 """transform.py against values recorded from the original and against a plain loop."""
+import contextlib
 import os
 
 import numpy as np
@@ -180,3 +181,25 @@ def test_what_is_wrong_with_the_sizes_and_shapes_is_said():
         tt.compute_file(np.zeros((100, 2)))
     with pytest.raises(ValueError, match=r'expected \(frames, 9\) of both'):
         tt.compute_inverse(mag[:, 1:], ph[:, 1:])
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='there is no /dev/full')
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def full(path):
+        yield '/dev/full'
+    monkeypatch.setattr(features.files, 'atomic_path', full)
+    with pytest.raises(InputError, match='cannot write .*x__m_.data: .*: is the disk full'):
+        features.save_tensor(str(tmp_path / 'x.data'), np.zeros(100000), '__m_')
+
+
+def test_a_missing_folder_is_named_by_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        features.save_tensor(str(tmp_path / 'nowhere' / 'x.data'), np.zeros(3))
+    assert caught.value.filename == str(tmp_path / 'nowhere' / 'x.data')
+
+
+def test_nothing_plays_in_no_samples(tmp_path):
+    tt = transform.transformFFT()
+    tt.compute_playing(np.zeros((0, 3)), str(tmp_path / 'x.data'))
+    assert features.load_tensor(str(tmp_path / 'x.data'), '__l_').shape == (3, 0)
