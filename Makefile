@@ -7,30 +7,30 @@ CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 # Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
 # which it needs the scores; else it takes the rendering in demo_data.
 SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
-SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements-scores.txt)
+SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements/scores.txt)
 demo:
-	@sh setup.sh requirements.txt $(SCORES)
-	@$(CACHE) $(PYTHON_RUN) demo.py
+	@sh tools/setup.sh requirements.txt $(SCORES)
+	@$(CACHE) $(PYTHON_RUN) tools/demo.py
 
 # All tests, one on each core (four at most); ARGS="tests/test_audio.py -k downmix" for some.
 test:
-	@sh setup.sh requirements.txt requirements-test.txt requirements-scores.txt
+	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 # The figures of README's table on speed and memory, each as a ratio within one run.
 bench:
-	@sh setup.sh requirements.txt requirements-test.txt
-	@for program in $(filter-out benchmarks/nmf.py,$(wildcard benchmarks/[a-z]*.py)); do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
+	@sh tools/setup.sh requirements.txt requirements/test.txt
+	@for program in $(filter-out tools/benchmarks/nmf.py,$(wildcard tools/benchmarks/[a-z]*.py)); do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
 
 # Damaged input for every reader, 20000 cases each; ARGS="--reader midi --cases 500" for some. See docs/reliability.md.
 fuzz:
-	@sh setup.sh requirements.txt requirements-test.txt requirements-scores.txt
-	@$(CACHE) OMP_NUM_THREADS=1 MPLBACKEND=Agg $(PYTHON_RUN) -m fuzz $(ARGS)
+	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
+	@$(CACHE) OMP_NUM_THREADS=1 MPLBACKEND=Agg $(PYTHON_RUN) -m tools.fuzz $(ARGS)
 
 # Lets the environment use an NVIDIA GPU (Debian 12), and says in one line what is missing.
 gpu:
-	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh setup.sh requirements.txt requirements-test.txt
-	@sh setup_gpu.sh
+	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh requirements.txt requirements/test.txt
+	@sh tools/setup_gpu.sh
 
 clean:
 	rm -rf .venv .theano .pytest_cache demo

@@ -5,9 +5,9 @@
 - :class:`LargeDatasetMulti`: several channels, inputs and targets in files of their own;
 - :class:`LargeDatasetMultiMask1`, :class:`LargeDatasetMultiMask2`: both.
 """
-from dataset_base import LargeDataset
-from dataset_masks import LargeDatasetMask1, LargeDatasetMask2, LargeDatasetMultiMask1, LargeDatasetMultiMask2
-from dataset_multi import LargeDatasetMulti
+from deepconvsep.data.large import LargeDataset
+from deepconvsep.data.masks import LargeDatasetMask1, LargeDatasetMask2, LargeDatasetMultiMask1, LargeDatasetMultiMask2
+from deepconvsep.data.multi import LargeDatasetMulti
 
 __all__ = ['LargeDataset', 'LargeDatasetMask1', 'LargeDatasetMask2', 'LargeDatasetMulti', 'LargeDatasetMultiMask1',
            'LargeDatasetMultiMask2']

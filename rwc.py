@@ -11,12 +11,11 @@ import os
 
 import numpy as np
 
-import audio
-import climate
-import matfiles
-from errors import InputError
+from deepconvsep import audio, command
+from deepconvsep.errors import InputError
+from deepconvsep.formats import mat
 
-logger = climate.get_logger(__name__)
+logger = command.get_logger(__name__)
 
 CASES = [1, 2, 3]
 DYNAMICS = ['P', 'F', 'M']
@@ -206,7 +205,7 @@ def read_mat(path):
         When the file cannot be read or has other fields.
     """
     try:
-        fields = matfiles.load(path)['featureStruct'][0, 0]
+        fields = mat.load(path)['featureStruct'][0, 0]
         rate = int(fields[0][0, 0][3][0, 0])
         texts = {key: str(fields[position][0]) for key, position in (('dynamics', 3), ('name', 6), ('symbol', 7),
                                                                      ('style', 9))}
@@ -216,8 +215,8 @@ def read_mat(path):
         if not len(midi) == len(start) == len(end):
             raise ValueError('it names %d notes, %d starts, %d ends' % (len(midi), len(start), len(end)))
     except OSError as error:
-        raise InputError('cannot read %s: %s' % (path, error.strerror or error))
+        raise InputError('cannot read %s: %s' % (path, error.strerror or error)) from error
     except Exception as error:  # loadmat lets many kinds through, and any field may be something else
         raise InputError('%s is not a description of RWC notes (featureStruct, 17 fields): %s: %s'
-                         % (path, type(error).__name__, climate.one_line(error)))
+                         % (path, type(error).__name__, command.one_line(error))) from error
     return about

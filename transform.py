@@ -6,96 +6,10 @@ All arithmetic is float64. Source: the original's `transform.py`; P. Chandna, M.
 E. Gomez, "Monoaural audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
 """
 import numpy as np
-import scipy.fft
 
-import features
-
-# samples that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
-BLOCK_SAMPLES = 1 << 17
-
-
-def sinebell(lengthWindow):
-    """The sine window: ``sin(pi * t / lengthWindow)`` for t = 0 .. lengthWindow - 1.
-
-    >>> sinebell(4).round(3).tolist()
-    [0.0, 0.707, 1.0, 0.707]
-    """
-    return np.sin(np.pi * np.arange(lengthWindow) / lengthWindow)
-
-
-def frame_count(length, hop):
-    """Number of STFT frames of a signal of `length` samples.
-
-    >>> frame_count(44100, 512)
-    89
-    """
-    return -(-length // hop) + 2
-
-
-def stft_frames(padded, window, hop, nfft, count):
-    """Transform frames of a signal that is padded already.
-
-    Parameters
-    ----------
-    padded : ndarray of float64, shape (..., samples)
-        Frame `n` starts at sample ``n * hop``.
-    window : ndarray of float64, shape (width,)
-    hop, nfft : int
-        Hop and FFT length in samples.
-    count : int
-        Number of frames; ``(count - 1) * hop + width`` samples must be there.
-
-    Returns
-    -------
-    ndarray of complex128, shape (..., count, nfft // 2 + 1)
-    """
-    spectrum = np.empty(np.shape(padded)[:-1] + (count, nfft // 2 + 1), complex)
-    for part, block in _frame_blocks(padded, window, hop, nfft, count):
-        spectrum[..., part, :] = block
-    return spectrum
-
-
-def _frame_blocks(padded, window, hop, nfft, count):
-    """Yield the spectra of :func:`stft_frames` some frames at a time: (slice of the frames, their spectra)."""
-    if count == 0:
-        return
-    frames = np.lib.stride_tricks.sliding_window_view(np.ascontiguousarray(padded), len(window), axis=-1)[..., ::hop, :]
-    step = max(1, BLOCK_SAMPLES // len(window))
-    for start in range(0, count, step):
-        part = slice(start, min(start + step, count))
-        yield part, scipy.fft.rfft(frames[..., part, :] * window, nfft)
-
-
-def _pad(data, width, hop):
-    """Centre the frames of a signal: zeros in front and behind; returns (padded, number of frames)."""
-    data = np.asarray(data, dtype=float)
-    count = frame_count(len(data), hop)
-    padded = np.zeros((count - 1) * hop + width + width // 2)
-    padded[width // 2:width // 2 + len(data)] = data
-    return padded[:(count - 1) * hop + width], count
-
-
-def overlap_add(frames, hop):
-    """Add frames at a distance of `hop` samples.
-
-    Parameters
-    ----------
-    frames : ndarray, shape (..., count, width)
-
-    Returns
-    -------
-    ndarray, shape (..., (count - 1) * hop + width)
-        (no samples when count is 0)
-    """
-    *lead, count, width = frames.shape
-    if count == 0:
-        return np.zeros(tuple(lead) + (0,))
-    pieces = -(-width // hop)
-    rows = np.zeros(tuple(lead) + (count + pieces - 1, hop))
-    for piece in range(pieces):
-        part = frames[..., piece * hop:(piece + 1) * hop]
-        rows[..., piece:piece + count, :part.shape[-1]] += part
-    return rows.reshape(tuple(lead) + (-1,))[..., :(count - 1) * hop + width]
+from deepconvsep import stft
+from deepconvsep.features import tensors
+from deepconvsep.stft import sinebell
 
 
 def stft_norm(data, window=sinebell(2048), hopsize=256.0, nfft=2048.0, fs=44100.0):
@@ -121,8 +35,8 @@ def stft_norm(data, window=sinebell(2048), hopsize=256.0, nfft=2048.0, fs=44100.
     --------
     istft_norm : the inverse.
     """
-    padded, count = _pad(data, len(window), int(hopsize))
-    return stft_frames(padded, np.asarray(window, dtype=float), int(hopsize), int(nfft), count)
+    padded, count = stft.pad(data, len(window), int(hopsize))
+    return stft.stft_frames(padded, np.asarray(window, dtype=float), int(hopsize), int(nfft), count)
 
 
 def istft_norm(X, window=sinebell(2048), analysisWindow=None, hopsize=256.0, nfft=2048.0):
@@ -144,18 +58,13 @@ def istft_norm(X, window=sinebell(2048), analysisWindow=None, hopsize=256.0, nff
     hop, width = int(hopsize), len(window)
     window = np.asarray(window, dtype=float)
     product = window * (window if analysisWindow is None else analysisWindow)
-    audio = overlap_add(synthesis_frames(X, window, int(nfft)), hop)
-    norm = overlap_add(np.broadcast_to(product, (len(X), width)), hop)
+    audio = stft.overlap_add(stft.synthesis_frames(X, window, int(nfft)), hop)
+    norm = stft.overlap_add(np.broadcast_to(product, (len(X), width)), hop)
     norm[norm == 0] = 1
     return (audio / norm)[width // 2:]
 
 
-def synthesis_frames(X, window, nfft):
-    """Windowed inverse FFTs of the frames `X`, shape (..., count, nfft // 2 + 1) -> (..., count, len(window))."""
-    return scipy.fft.irfft(np.asarray(X, dtype=np.complex128), nfft)[..., :len(window)] * window
-
-
-class Transforms(object):
+class Transforms:
     """What all transforms share: the settings and the saving of features. Subclasses compute.
 
     Parameters
@@ -252,20 +161,20 @@ class Transforms(object):
         self.saveTensor((level > 0.02).T, '_%s_l_' % self.suffix)
 
     def saveTensor(self, t, name='_cqt_m_', dtype=np.float64):
-        """Save a tensor beside `out_path` with the tag `name`; see :func:`features.save_tensor`."""
-        features.save_tensor(self.out_path, t, name, dtype)
+        """Save a tensor beside `out_path` with the tag `name`; see :func:`deepconvsep.features.tensors.save_tensor`."""
+        tensors.save_tensor(self.out_path, t, name, dtype)
 
     def loadTensor(self, name='_cqt_m_'):
-        """Load the tensor saved beside `out_path` with the tag `name`; see :func:`features.load_tensor`."""
-        return features.load_tensor(self.out_path, name)
+        """Load the tensor saved beside `out_path` with the tag `name`; see :func:`deepconvsep.features.tensors.load_tensor`."""
+        return tensors.load_tensor(self.out_path, name)
 
     def save_shape(self, shape_file, shape):
-        """Write a ``.shape`` file; see :func:`features.save_shape`."""
-        features.save_shape(shape_file, shape)
+        """Write a ``.shape`` file; see :func:`deepconvsep.features.tensors.save_shape`."""
+        tensors.save_shape(shape_file, shape)
 
     def get_shape(self, shape_file):
-        """Read a ``.shape`` file; see :func:`features.get_shape`."""
-        return features.get_shape(shape_file)
+        """Read a ``.shape`` file; see :func:`deepconvsep.features.tensors.get_shape`."""
+        return tensors.get_shape(shape_file)
 
 
 class transformFFT(Transforms):
@@ -322,14 +231,7 @@ class transformFFT(Transforms):
         if np.ndim(audio) != 1:
             raise ValueError('audio has the shape %s, expected (samples,): see compute_transform for several signals'
                              % (np.shape(audio),))
-        padded, count = _pad(audio, len(self.window), self.hopSize)
-        mag = np.empty((count, self.frameSize // 2 + 1))
-        ph = np.empty_like(mag) if phase else None
-        for part, spectrum in _frame_blocks(padded, self.window, self.hopSize, self.frameSize, count):
-            np.divide(np.abs(spectrum), np.sqrt(self.frameSize), out=mag[part])
-            if phase:
-                ph[part] = np.angle(spectrum)
-        return (mag, ph) if phase else mag
+        return stft.magnitudes(audio, self.window, self.hopSize, phase)
 
     def compute_inverse(self, mag, phase, sampleRate=44100):
         """The signal of magnitudes and phases as :meth:`compute_file` returns them.

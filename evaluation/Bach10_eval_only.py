@@ -12,8 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
-from evaluation import bss_eval, program, records, stems
+from deepconvsep import command
+from deepconvsep.metrics import bss_eval, program, records, stems
 
 SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')   # spelt as in the data set
 RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR as in the original; median and mean '
@@ -94,4 +94,4 @@ def evaluate_piece(track, settings):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -10,8 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import climate
-from evaluation import Bach10_eval_only, program, stems
+from deepconvsep import command
+from deepconvsep.metrics import program, stems
+from evaluation import Bach10_eval_only
 
 SOURCES = ('bassoon', 'clarinet', 'saxophone', 'violin')
 CASES = ('gt', 'fast', 'slow', 'original')
@@ -34,4 +35,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

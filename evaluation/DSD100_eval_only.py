@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
-from evaluation import bss_eval, program, published, records, stems
+from deepconvsep import command
+from deepconvsep.metrics import bss_eval, program, published, records, stems
 
 SOURCES = ('bass', 'drums', 'other', 'vocals')
 ACCOMPANIMENT = 'accompaniment'
@@ -107,4 +107,4 @@ def _windows(track, bounds):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -13,26 +13,23 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import audio  # noqa: E402
-import climate  # noqa: E402
-import files  # noqa: E402
-import jobs  # noqa: E402
-from examples.bach10 import recipe  # noqa: E402
+from deepconvsep import audio, command, files, jobs
+from examples.bach10 import recipe
 
 METHODS = ('mixture', 'ideal_ratio_mask')
 
 
 def main(argv=None):
     """Write the bounds by the flags `argv`; return the exit code."""
-    flags = climate.Parser(prog='bounds.py', description=__doc__.split('\n')[0])
+    flags = command.Parser(prog='bounds.py', description=__doc__.split('\n')[0])
     flags.add_arg('--db', required=True, metavar='FOLDER', help='the Bach10 data set, or its folder Sources')
     flags.add_arg('--output', required=True, metavar='FOLDER', help='gets a folder for each bound')
-    flags.add_arg('--nprocs', type=climate.positive_int, default=1, help='pieces at the same time')
+    flags.add_arg('--nprocs', type=command.positive_int, default=1, help='pieces at the same time')
     flags.add_arg('--quiet', action='store_true', help='no progress bar')
     args = flags.parse_args(argv)
-    climate.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
     inside = os.path.join(args.db, 'Sources')
     root = inside if os.path.isdir(inside) else args.db
     pieces = recipe.pieces(root)
@@ -83,4 +80,4 @@ def ideal_ratio_masked(stems):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

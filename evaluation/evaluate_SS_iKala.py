@@ -13,9 +13,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
-from errors import InputError
-from evaluation import bss_eval, program, records, stems
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import bss_eval, program, records, stems
 
 SOURCES = ('voice', 'music')
 RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR as in the original; N... is the gain '
@@ -72,4 +72,4 @@ def evaluate_clip(track, settings):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

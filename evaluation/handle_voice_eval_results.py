@@ -11,17 +11,16 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
-import files
-import matfiles
-from errors import InputError
-from evaluation import records
+from deepconvsep import command, files
+from deepconvsep.errors import InputError
+from deepconvsep.formats import mat
+from deepconvsep.metrics import records
 
 TARGET = 'vocals'
 
 
 def main(argv=None):
-    flags = climate.Parser(description='Average the scores of the voice over all songs and windows.')
+    flags = command.Parser(description='Average the scores of the voice over all songs and windows.')
     flags.add_arg('--input', default='results_test', metavar='FOLDER', help='where the results of DSD100 are')
     flags.add_arg('--output', default='results_dB', metavar='FOLDER', help='where results_dB_test.txt goes')
     args = flags.parse_args(argv)
@@ -62,7 +61,7 @@ def read_results(path):
         When the file is not such a file.
     """
     try:
-        results = matfiles.load(path)['results'][0, 0]
+        results = mat.load(path)['results'][0, 0]
         found = {target: {measure.upper(): np.ravel(results[target][measure][0, 0]).astype(float)
                           for measure in results[target].dtype.names}
                  for target in results.dtype.names if results[target].dtype.names}
@@ -70,7 +69,7 @@ def read_results(path):
                          for measure, values in scores.items()} for target, scores in found.items()}
     except (OSError, KeyError, IndexError, ValueError, TypeError, NotImplementedError) as error:
         raise InputError('%s holds no results (%s), expected a .mat file of an evaluation program'
-                         % (path, climate.one_line(error)))
+                         % (path, command.one_line(error))) from error
 
 
 def _without_silence(values, sdr):
@@ -90,4 +89,4 @@ def power_mean(values):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -1,7 +1,7 @@
 """Figures: of the SMC 2017 results, of scores per track, of spectrograms. They need no display."""
 import os
 
-import files
+from deepconvsep import files
 
 FORMATS = ('png', 'pdf')
 WIDTH = 7.   # inches, of a figure that fills a page between its margins

@@ -10,17 +10,18 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
 import plots
-from errors import InputError
-from evaluation import handle_voice_eval_results, records, stems
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import records, stems
+from evaluation import handle_voice_eval_results
 
 SOURCES = ('bassoon', 'clarinet', 'saxophone', 'violin')
 MEASURES = ('SDR', 'SIR', 'SAR')
 
 
 def main(argv=None):
-    flags = climate.Parser(description='Draw the figures of the SMC 2017 paper from results of Bach10.')
+    flags = command.Parser(description='Draw the figures of the SMC 2017 paper from results of Bach10.')
     flags.add_arg('--db', required=True, metavar='FOLDER', help='results: a sub-folder per method')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
@@ -89,4 +90,4 @@ def draw(table, across, order, label):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -6,27 +6,26 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import climate
-import harmonics
 import plots
-from errors import InputError
-from evaluation import stems
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import stems
+from deepconvsep.score import midi2freq, rows
+from deepconvsep.score.guide import ScoreGuide, note_array, plain
 from examples.bach10 import recipe as bach10
 from examples.bach10_scoreinformed import recipe
-from score import midi2freq
-from score_guide import ScoreGuide, note_array, plain
 
 DYNAMICS = 70.   # dB below the loudest bin that are still shown
 
 
 def main(argv=None):
-    flags = climate.Parser(description='Draw the notes of a score over the spectrogram of its sound, and their masks.')
+    flags = command.Parser(description='Draw the notes of a score over the spectrogram of its sound, and their masks.')
     flags.add_arg('--mixture', required=True, nargs='+', metavar='FILE',
                   help='a sound file, or several, mono and of one sample rate, whose sum is drawn')
     recipe.add_score_flags(flags)
-    flags.add_arg('--start', type=climate.non_negative_float, default=0., help='where to begin, in seconds')
-    flags.add_arg('--seconds', type=climate.positive_float, default=10., help='how much to show')
-    flags.add_arg('--highest', type=climate.positive_float, default=2000., help='highest frequency shown, in Hz')
+    flags.add_arg('--start', type=command.non_negative_float, default=0., help='where to begin, in seconds')
+    flags.add_arg('--seconds', type=command.positive_float, default=10., help='how much to show')
+    flags.add_arg('--highest', type=command.positive_float, default=2000., help='highest frequency shown, in Hz')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
     scores = recipe.read_scores(args.mixture[0] if len(args.mixture) == 1 else args.mixture, args)
@@ -76,7 +75,7 @@ def draw(magnitudes, scores, widened, first, highest):
     bins = min(magnitudes.shape[1], int(highest / width) + 1)
     extent = (first * hop, (first + len(magnitudes)) * hop, 0, bins * width)
     levels = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-10))
-    masks = harmonics.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
+    masks = rows.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
         len(magnitudes), len(scores), -1)[..., :bins]
     notes = note_array(scores, plain(recipe.SETTINGS), before=0., fermata=0.)
     colours = seaborn.color_palette('bright', len(scores))
@@ -106,4 +105,4 @@ def draw(magnitudes, scores, widened, first, highest):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

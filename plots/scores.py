@@ -7,16 +7,16 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import climate
 import plots
-from errors import InputError
-from evaluation import published, records, stems, tables
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import published, records, stems, tables
 
 LINES = {'published': '--', 'corrected': ':'}
 
 
 def main(argv=None):
-    flags = climate.Parser(description='Draw the scores of every track as box plots.')
+    flags = command.Parser(description='Draw the scores of every track as box plots.')
     flags.add_arg('--input', required=True, metavar='FOLDER', help='where the results of an evaluation program are')
     flags.add_arg('--measure', default='SDR', choices=records.ORDER, help='the score')
     flags.add_arg('--subset', help='only this part of the data set (DSD100: Test, Dev; default: Test if it is there)')
@@ -90,4 +90,4 @@ def draw(table, measure, subset):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -10,25 +10,24 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-import audio
-import climate
 import plots
 import transform
-from errors import InputError
-from evaluation import stems
+from deepconvsep import audio, command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import stems
 
 FRAME, HOP = 2048, 512
 DYNAMICS = 80.   # dB below the loudest bin of the mixture that are still shown
 
 
 def main(argv=None):
-    flags = climate.Parser(description='Draw spectrograms of a mixture, its separated stems and the true ones.')
+    flags = command.Parser(description='Draw spectrograms of a mixture, its separated stems and the true ones.')
     flags.add_arg('--mixture', required=True, metavar='FILE')
     flags.add_arg('--estimates', required=True, metavar='FOLDER', help='the separated stems')
     flags.add_arg('--references', metavar='FOLDER', help='the true stems; those of an accompaniment may be missing')
-    flags.add_arg('--start', type=climate.non_negative_float, default=0., help='where to begin, in seconds')
-    flags.add_arg('--seconds', type=climate.positive_float, default=10., help='how much to show')
-    flags.add_arg('--highest', type=climate.positive_float, default=8000., help='highest frequency shown, in Hz')
+    flags.add_arg('--start', type=command.non_negative_float, default=0., help='where to begin, in seconds')
+    flags.add_arg('--seconds', type=command.positive_float, default=10., help='how much to show')
+    flags.add_arg('--highest', type=command.positive_float, default=8000., help='highest frequency shown, in Hz')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
     estimates = by_source(args.estimates, args.mixture)
@@ -123,4 +122,4 @@ def draw(mixture, columns, start, highest):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import scipy.io
 
-import audio
+from deepconvsep import audio
 
 
 def make_inputs(rows, folder, length=None):

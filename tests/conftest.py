@@ -51,7 +51,7 @@ def script(tmp_path):
         else:
             args[0] = os.path.join(ROOT, args[0])
         return subprocess.run([sys.executable] + args, cwd=str(cwd), env=environment, timeout=timeout,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                              capture_output=True, text=True)
     return call
 
 

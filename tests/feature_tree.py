@@ -3,13 +3,13 @@ import os
 
 import numpy as np
 
-import features
+from deepconvsep.features.tensors import save_tensor
 
 
 def write(folder, name, tensor, tag='__m_', dtype=np.float64):
     """Store one tensor as ``<folder>/<name><tag>.data``; creates the folder."""
     os.makedirs(str(folder), exist_ok=True)
-    features.save_tensor(os.path.join(str(folder), name + '.data'), tensor, tag, dtype)
+    save_tensor(os.path.join(str(folder), name + '.data'), tensor, tag, dtype)
 
 
 def write_random(folder, lengths, rows=3, bins=4, seed=0, dtype=np.float64):

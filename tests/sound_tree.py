@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-import audio
+from deepconvsep import audio
 
 DSD100_SOURCES = ('vocals', 'bass', 'drums', 'other')
 

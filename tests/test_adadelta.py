@@ -2,14 +2,14 @@
 import numpy as np
 import pytest
 
-import backend
+from deepconvsep.backend.prepare import prepare
 
-theano = backend.prepare(verbose=False)
+theano = prepare(verbose=False)
 
-import lasagne  # noqa: E402
-import theano.tensor as T  # noqa: E402
+import lasagne
+import theano.tensor as T
 
-from adadelta import adadelta  # noqa: E402
+from deepconvsep.training.adadelta import adadelta
 
 
 def steps(function, gradients, start):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-import audio
-from errors import InputError
+import util
+from deepconvsep import audio
+from deepconvsep.errors import InputError
 
 
 def test_recorded_wav_values(golden, golden_json):
@@ -157,8 +158,8 @@ def test_recorded_detect_silence(golden_json):
     for row in golden_json('2_util/detect_silence.json')['rows']:
         noise = row['amp'] * np.random.RandomState(row['seed']).uniform(-1, 1, size=row['noise'])
         x = np.concatenate([np.zeros(row['zeros']), noise])
-        assert audio.detect_silence(x) == row['result']
-        assert audio.detect_silence(x, 1e-6, 256, 1024) == row['result_th1e_6']
+        assert util.detect_silence(x) == row['result']
+        assert util.detect_silence(x, 1e-6, 256, 1024) == row['result_th1e_6']
 
 
 def test_extensible_and_odd_headers(tmp_path):

@@ -8,18 +8,18 @@ import re
 
 import numpy as np
 import pytest
-
-import audio
-import features
-import rwc
 from bach10_tree import make_bank, make_inputs
 from conftest import assert_sampled
-from errors import InputError
+
+import rwc
+from deepconvsep import audio
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.score import Note, write_score
 from examples.bach10 import compute_features_bach10rwc as bach10rwc
 from examples.bach10 import compute_features_bach10sibelius as sibelius
 from examples.bach10 import generation, recipe
 from examples.bach10.generation import Case
-from score import Note, write_score
 
 PIECE = '01-AchGottundHerr'
 TOLERANCE = dict(rtol=1e-10, atol=1e-10)
@@ -54,7 +54,7 @@ def test_bach10_recorded(script, golden, bach10):
     folder = os.path.join(bach10, 'transforms', 't3')
     assert sorted(os.listdir(folder)) == [PIECE + '__m_.data', PIECE + '__m_.shape', 'generation.json']
     with np.load(golden('6_features/bach10.npz')) as recorded:
-        check(recorded, 'f0', features.load_tensor(os.path.join(folder, PIECE + '.data'), '__m_'))
+        check(recorded, 'f0', tensors.load_tensor(os.path.join(folder, PIECE + '.data'), '__m_'))
     again = script('-m', 'examples.bach10.compute_features_bach10', '--db', bach10)
     assert again.returncode == 0 and '0 pieces written, 1 already there' in again.stderr
     other = script('-m', 'examples.bach10.compute_features_bach10', '--db', bach10, '--dtype', 'float32')
@@ -94,7 +94,7 @@ def test_sibelius_gt_recorded(script, golden, golden_json, tmp_path):
     name = PIECE + '_t0-0-0-0'
     assert sorted(os.listdir(str(folder))) == [name + '__m_.data', name + '__m_.shape']
     with np.load(golden('6_features/bach10_sibelius_gt.npz')) as recorded:
-        check(recorded, 'f0', features.load_tensor(str(folder / (name + '.data')), '__m_'))
+        check(recorded, 'f0', tensors.load_tensor(str(folder / (name + '.data')), '__m_'))
 
 
 def test_sibelius_delays_recorded(golden, golden_json, tmp_path):
@@ -258,7 +258,7 @@ def test_rwc_script(script, golden, bank, tmp_path):
     scores = recipe.read_scores(os.path.join(golden('6_features/bach10rwc_db'), PIECE), '_g')
     signals, _ = bach10rwc.render(scores, bach10rwc.instruments(bank), combination, int(np.ceil(4.0377 * 44100)))
     expected = recipe.transform().compute_transform(signals[int(2.5 * 44100):])
-    np.testing.assert_allclose(features.load_tensor(str(folder / name.replace('__m_', '')), '__m_'), expected,
+    np.testing.assert_allclose(tensors.load_tensor(str(folder / name.replace('__m_', '')), '__m_'), expected,
                                rtol=1e-9, atol=1e-12)
     # again: the lost file comes back, the others are kept
     before = (folder / name).read_bytes()

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-
-import architecture
-import audio
-import model
-import unpickle
 from bach10_tree import make_bank, make_inputs
 from conftest import ROOT
+
+from deepconvsep import audio
+from deepconvsep.formats import pickles
+from deepconvsep.models import store
+from deepconvsep.network import architecture
 from examples.bach10 import recipe, trainCNNbach10, trainCNNrwc, trainCNNSibelius
 
 FOLDER = 'examples/bach10/'
@@ -59,7 +59,7 @@ def constant_model(path, bias=(1, 2, 3, 4)):
     params = [np.zeros(shape, np.float32) for shape in architecture.BACH10_COMPACT.param_shapes()]
     params[-1][:] = bias
     os.makedirs(os.path.dirname(str(path)), exist_ok=True)
-    unpickle.dump_arrays(str(path), params)
+    pickles.dump_arrays(str(path), params)
     return str(path)
 
 
@@ -111,7 +111,7 @@ def test_where_the_network_gives_nothing_the_stems_are_silent(script, bach10, tm
      'holds 17 arrays of an unknown network, first shapes (3, 1, 1, 7), (50,), (50,);'),
 ])
 def test_another_model_is_named(script, bach10, tmp_path, arrays, message):
-    unpickle.dump_arrays(str(tmp_path / 'm.pkl'), [np.zeros(shape, np.float32) for shape in arrays])
+    pickles.dump_arrays(str(tmp_path / 'm.pkl'), [np.zeros(shape, np.float32) for shape in arrays])
     done = script(SEPARATE, '-i', recipe.stem_paths(bach10, PIECES[0])[0], '-o', tmp_path / 'out', '-m',
                   tmp_path / 'm.pkl')
     assert done.returncode == 1 and message in done.stderr and not (tmp_path / 'out').exists()
@@ -141,7 +141,7 @@ def test_only_separating(script, bach10, sibelius, tmp_path):
 def test_scale_of_the_test_songs(monkeypatch, bach10, tmp_path, args, scale):
     constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')
     seen = []
-    monkeypatch.setattr('separate_cli.separate', lambda plan, loaded, settings, flags: seen.append(settings) or [])
+    monkeypatch.setattr('deepconvsep.separation.program.separate', lambda plan, loaded, settings, flags: seen.append(settings) or [])
     assert trainCNNbach10.main(['--db', bach10, '--output', str(tmp_path), '--skip', '1'] + args) == 0
     assert seen == [dataclasses.replace(recipe.SETTINGS, scale_factor=scale)]
 
@@ -159,7 +159,7 @@ def test_oracle(script, bach10, tmp_path):
                                        'loss_CNNbach10.png', 'model_CNNbach10.json', 'model_CNNbach10.pkl')]
         + ['output/CNNbach10/%s-%s.wav' % (piece, source) for piece in PIECES for source in recipe.SOURCES])
     trained = tmp_path / 'models' / 'model_CNNbach10.pkl'
-    loaded = model.load(str(trained), recipe.NETWORKS, 'this test')
+    loaded = store.load(str(trained), recipe.NETWORKS, 'this test')
     assert loaded.network == architecture.BACH10_COMPACT and loaded.settings == recipe.SETTINGS
 
     soundfile.write(str(tmp_path / 'mix.wav'), sum_of(recipe.stem_paths(bach10, PIECES[0])), RATE, 'DOUBLE')
@@ -196,7 +196,7 @@ def test_rwc_from_a_model_that_is_there(script, bach10, golden, golden_json, tmp
     assert 'of 30 frames in 2 files' in done.stderr
     assert files_below(tmp_path / 'out' / 'output') == sorted(
         'CNNrwc_gt/%s-%s.wav' % (piece, source) for piece in PIECES for source in recipe.SOURCES)
-    trained = model.load(str(tmp_path / 'out' / 'models' / 'model_CNNrwc_gt.pkl'), recipe.NETWORKS, 'this test')
+    trained = store.load(str(tmp_path / 'out' / 'models' / 'model_CNNrwc_gt.pkl'), recipe.NETWORKS, 'this test')
     assert trained.settings == dataclasses.replace(recipe.SETTINGS, overlap=10)
     # the model that was there had nothing but the last biases
     assert not any(param.any() for param in trained.params[:6])
@@ -218,7 +218,7 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     for piece in PIECES:
         (tmp_path / 'dbs' / 'transforms' / 't3_rwc' / piece).mkdir(parents=True)
     seen = []
-    monkeypatch.setattr('train_cli.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
+    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
     module.main(['--db', 'DB', '--dbs', str(tmp_path / 'dbs')] + args)
     [(flags, (used, paths), at_test)] = seen
     assert used is recipe and at_test == {'scale_factor': .2}
@@ -272,7 +272,7 @@ def test_memory_of_the_published_network(tmp_path):
         params.append(generator.standard_normal(shape, dtype=np.float32) * np.float32(.01))
     params[-1][:] = 100  # all outputs are positive: the masks sum to 1
     size = sum(param.nbytes for param in params) / 2 ** 20
-    unpickle.dump_arrays(str(tmp_path / 'm.pkl'), params)
+    pickles.dump_arrays(str(tmp_path / 'm.pkl'), params)
     mixture = generator.uniform(-.3, .3, 3 * RATE)
     soundfile.write(str(tmp_path / 'mix.wav'), mixture, RATE)
     program = ('import resource, runpy, sys\nsys.argv = sys.argv[1:]\n'
@@ -281,7 +281,7 @@ def test_memory_of_the_published_network(tmp_path):
                'print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n')
     done = subprocess.run([sys.executable, '-c', program, os.path.join(ROOT, SEPARATE), '-i', str(tmp_path / 'mix.wav'),
                            '-o', str(tmp_path / 'out'), '-m', str(tmp_path / 'm.pkl')],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                          capture_output=True, text=True)
     os.unlink(str(tmp_path / 'm.pkl'))
     assert done.returncode == 0, done.stderr
     assert '17 arrays, Bach10 network' in done.stderr

@@ -3,9 +3,9 @@ import os
 import sys
 
 import pytest
-
-import backend
 from conftest import ROOT
+
+from deepconvsep.backend.prepare import complete, prepare, translate, user_flags
 
 
 @pytest.fixture
@@ -16,34 +16,34 @@ def no_rc(tmp_path):
 def test_flags_of_rc_and_environment(tmp_path):
     rc = tmp_path / 'rc'
     rc.write_text('[global]\nfloatX = float64\ndevice = gpu\n[lib]\ncnmem = 0.5\n[blas]\nldflags = -lfoo\n')
-    flags = backend.user_flags({'THEANORC': str(rc), 'THEANO_FLAGS': 'device=cpu, mode=FAST_RUN,,nonsense'})
+    flags = user_flags({'THEANORC': str(rc), 'THEANO_FLAGS': 'device=cpu, mode=FAST_RUN,,nonsense'})
     assert flags == {'floatX': 'float64', 'device': 'cpu', 'mode': 'FAST_RUN', 'lib.cnmem': '0.5',
                      'blas.ldflags': '-lfoo'}
 
 
 def test_a_broken_rc_is_said(tmp_path, caplog):
     (tmp_path / 'rc').write_text('no section\n')
-    assert backend.user_flags({'THEANORC': str(tmp_path / 'rc')}) == {}
+    assert user_flags({'THEANORC': str(tmp_path / 'rc')}) == {}
     assert '.theanorc is not understood' in caplog.text
 
 
 @pytest.mark.parametrize('old,new', [('gpu', 'cuda'), ('gpu0', 'cuda0'), ('gpu12', 'cuda12'), ('cpu', 'cpu'),
                                      ('cuda1', 'cuda1'), ('opencl0:0', 'opencl0:0')])
 def test_removed_devices_are_translated(old, new):
-    assert backend.translate({'device': old, 'init_gpu_device': old}) == {'device': new, 'init_gpu_device': new}
+    assert translate({'device': old, 'init_gpu_device': old}) == {'device': new, 'init_gpu_device': new}
 
 
 def test_what_the_user_set_stays():
     given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++',
              'compile.wait': '7'}
-    assert backend.complete(given, '/my/g++') == given
+    assert complete(given, '/my/g++') == given
 
 
 def test_what_is_open_is_filled_in():
-    flags = backend.complete({}, 'g++')
+    flags = complete({}, 'g++')
     assert flags['floatX'] == 'float32' and 'openblas' in flags['blas.ldflags']
-    assert backend.complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
-    python = backend.complete({}, None)
+    assert complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
+    python = complete({}, None)
     assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py', 'optimizer_excluding': 'fusion:inplace',
                       'blas.ldflags': ''}
 
@@ -52,9 +52,9 @@ def test_the_flags_of_the_original_work(script, golden, tmp_path, no_rc):
     """README of the original: mode, gpu names and cnmem; here on the CPU, so that it ends with the device's absence."""
     program = tmp_path / 'program.py'
     program.write_text('import sys\nsys.path.insert(0, %r)\nimport climate\nclimate.enable_default_logging()\n'
-                       'import backend\ntheano = backend.prepare()\nimport lasagne\n'
+                       'from deepconvsep.backend.prepare import prepare\ntheano = prepare()\nimport lasagne\n'
                        'print(theano.config.device, theano.config.gpuarray.preallocate, theano.config.floatX)\n'
-                       % os.path.dirname(backend.__file__))
+                       % ROOT)
     done = script(str(program), env=dict(no_rc, THEANO_FLAGS='mode=FAST_RUN,device=cpu,floatX=float32,lib.cnmem=0.95,'
                                          + os.environ['THEANO_FLAGS']))
     assert done.returncode == 0, done.stderr
@@ -64,7 +64,7 @@ def test_the_flags_of_the_original_work(script, golden, tmp_path, no_rc):
 
 
 def test_operations_without_properties_are_cached():
-    theano = backend.prepare(verbose=False)
+    theano = prepare(verbose=False)
     from theano.tensor.blas import Dot22
     assert Dot22.__props__ and Dot22() == Dot22()
     assert 'lasagne' in sys.modules or __import__('lasagne')
@@ -78,7 +78,7 @@ def test_another_process_that_compiles_is_waited_for(script, tmp_path, level, ex
     program = tmp_path / 'program.py'
     program.write_text(
         'import os, shutil, sys, threading\nsys.path.insert(0, %r)\n'
-        'import climate\nclimate.enable_default_logging(%r)\nimport backend\nbackend.prepare(verbose=False)\n'
+        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import prepare\nprepare(verbose=False)\n'
         'from theano.gof import compilelock\n'
         'def lock(pid):\n    os.mkdir("lock")\n'
         '    open("lock/lock", "w").write("%%d_1_%%s" %% (pid, compilelock.hostname))\n'

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 import scipy.signal
-
 from conftest import GOLDEN
-from errors import InputError
-from evaluation import bss_eval, projection
+
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import bss_eval, projection
 
 L = projection.FILTER_LENGTH
 

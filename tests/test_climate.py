@@ -7,23 +7,22 @@ import sys
 import time
 
 import pytest
-
-import climate
-import files
 from conftest import ROOT
-from errors import InputError, UsageError
+
+from deepconvsep import command, files
+from deepconvsep.errors import InputError, UsageError
 
 
 def run(main):
     with pytest.raises(SystemExit) as stop:
-        climate.run(main)
+        command.run(main)
     return stop.value.code
 
 
 def start(tmp_path, program):
-    """A program in a process of its own; ``climate`` is imported."""
+    """A program in a process of its own; ``command`` is imported."""
     path = tmp_path / 'p.py'
-    path.write_text('import os, sys, threading, time\nsys.path.insert(0, %r)\nimport climate\n%s'
+    path.write_text('import os, sys, threading, time\nsys.path.insert(0, %r)\nfrom deepconvsep import command\n%s'
                     % (ROOT, program))
     return subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -49,12 +48,12 @@ def test_exit_codes_of_main():
     assert run(lambda argv: None) == 0
     assert run(lambda argv: 1) == 1
     with pytest.raises(ZeroDivisionError):
-        climate.run(lambda argv: 1 / 0)
+        command.run(lambda argv: 1 / 0)
 
 
 def test_the_reader_of_stdout_may_go_away(tmp_path):
     process = start(tmp_path, 'def main(argv):\n    for n in range(100000):\n        print("line", n)\n'
-                              'climate.run(main)\n')
+                              'command.run(main)\n')
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == b'' and process.wait() == 1
@@ -66,7 +65,7 @@ def test_the_reader_of_stdout_may_go_away(tmp_path):
     '        write(1, b".")\n        sleep(.5)\nslow = Slow()\n'], ids=['thread', 'finalizer'])
 @pytest.mark.parametrize('code', [0, 1])
 def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
-    process = start(tmp_path, last + 'climate.run(lambda argv: %d)\n' % code)
+    process = start(tmp_path, last + 'command.run(lambda argv: %d)\n' % code)
     assert process.stdout.read(1) == b'.'
     time.sleep(.2)  # in which the thread's program returns from main
     process.send_signal(signal.SIGINT)
@@ -76,38 +75,38 @@ def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
 @pytest.mark.parametrize('before', ['sys.ps1 = "> "', 'sys.excepthook = print', 'signal.signal(signal.SIGINT, print)'])
 def test_interruptions_are_left_to_a_prompt_and_to_a_program_that_handles_them(before):
     program = 'import signal, sys; %s; before = sys.excepthook, signal.getsignal(2); ' \
-              'import climate; assert (sys.excepthook, signal.getsignal(2)) == before' % before
+              'from deepconvsep import command; command.handle_interruptions(); assert (sys.excepthook, signal.getsignal(2)) == before' % before
     subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True)
 
 
 def test_the_interface_of_the_original(tmp_path):
-    climate.add_arg('--db', default='here', help='a flag')
-    group = climate.add_group('a group')
-    group.add_argument('--count', type=climate.positive_int, default=3)
-    either = climate.add_mutex()
+    command.add_arg('--db', default='here', help='a flag')
+    group = command.add_group('a group')
+    group.add_argument('--count', type=command.positive_int, default=3)
+    either = command.add_mutex()
     either.add_argument('--one', action='store_true')
     either.add_argument('--other', action='store_true')
-    assert climate.parse_args([]).db == 'here'
-    assert climate.parse_args([], db='there').db == 'there'
+    assert command.parse_args([]).db == 'here'
+    assert command.parse_args([], db='there').db == 'there'
     (tmp_path / 'flags').write_text('--count\n7\n')
-    assert climate.parse_args(['@%s' % (tmp_path / 'flags')]).count == 7
-    assert climate.parse_known_args(['--unknown'])[1] == ['--unknown']
+    assert command.parse_args(['@%s' % (tmp_path / 'flags')]).count == 7
+    assert command.parse_known_args(['--unknown'])[1] == ['--unknown']
     with pytest.raises(SystemExit) as stop:
-        climate.parse_args(['--one', '--other'])
+        command.parse_args(['--one', '--other'])
     assert stop.value.code == 2
 
 
 @pytest.mark.parametrize('read,good,bad', [
-    (climate.positive_int, {'3': 3}, ['0', '-1', '1.5', 'x', '', '9' * 5000]),
-    (climate.non_negative_int, {'0': 0}, ['-1']),
-    (climate.positive_float, {'0.3': 0.3, '1e-3': 1e-3}, ['0', 'nan', 'inf', '-1']),
-    (climate.share, {'0': 0., '0.2': 0.2}, ['1', '-0.1', 'nan']),
-    (climate.switch, {'0': False, '1': True, 'True': True, 'no': False}, ['2', '', 'maybe'])])
+    (command.positive_int, {'3': 3}, ['0', '-1', '1.5', 'x', '', '9' * 5000]),
+    (command.non_negative_int, {'0': 0}, ['-1']),
+    (command.positive_float, {'0.3': 0.3, '1e-3': 1e-3}, ['0', 'nan', 'inf', '-1']),
+    (command.share, {'0': 0., '0.2': 0.2}, ['1', '-0.1', 'nan']),
+    (command.switch, {'0': False, '1': True, 'True': True, 'no': False}, ['2', '', 'maybe'])])
 def test_types_of_flags(read, good, bad):
     for text, value in good.items():
         assert read(text) == value
     for text in bad:
-        with pytest.raises(climate.argparse.ArgumentTypeError, match='got .*, expected'):
+        with pytest.raises(command.argparse.ArgumentTypeError, match='got .*, expected'):
             read(text)
 
 

@@ -4,16 +4,14 @@ import os
 
 import numpy as np
 import pytest
+from conftest import assert_sampled
+from feature_tree import cut_all, sorted_rows, write, write_random
 
 import dataset
-import dataset_base
-import dataset_multi
-import dataset_stats
-import features
-import segments
-from conftest import assert_sampled
-from errors import InputError
-from feature_tree import cut_all, sorted_rows, write, write_random
+from deepconvsep.data import large, moments, multi, windows
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors as tensors_module
+from deepconvsep.features.tensors import save_shape
 
 
 def everything(train):
@@ -21,7 +19,7 @@ def everything(train):
     return [np.concatenate(parts) for parts in zip(*train)]
 
 
-@pytest.mark.parametrize('module', [segments, dataset_base, dataset_multi, dataset_stats, features])
+@pytest.mark.parametrize('module', [windows, large, multi, moments, tensors_module])
 def test_examples_in_docstrings(module):
     failed, tried = doctest.testmod(module)
     assert failed == 0 and tried > 0
@@ -312,7 +310,7 @@ def _garble_shape(folder):
 
 
 def _other_shape(folder):
-    features.save_shape(str(folder / 's001__m_.shape'), (3, 21, 4))
+    save_shape(str(folder / 's001__m_.shape'), (3, 21, 4))
 
 
 def _other_bins(folder):

@@ -10,12 +10,12 @@ import weakref
 
 import numpy as np
 import pytest
+from conftest import ROOT
+from feature_tree import cut_all, sorted_rows, write, write_random
 
 import dataset
-import dataset_files
-from conftest import ROOT
-from errors import InputError
-from feature_tree import cut_all, sorted_rows, write, write_random
+from deepconvsep.data import reading
+from deepconvsep.errors import InputError
 
 SETTINGS = dict(time_context=10, overlap=6, batch_size=7, batch_memory=4, tensortype='float32')
 
@@ -169,8 +169,8 @@ def test_resuming_in_the_middle_of_a_chunk(tree):
 
 def test_what_fits_is_read_once(tree, monkeypatch):
     reads = []
-    original = dataset_files.read_frames
-    monkeypatch.setattr(dataset_files, 'read_frames', lambda *args: (reads.append(1), original(*args)))
+    original = reading.read_frames
+    monkeypatch.setattr(reading, 'read_frames', lambda *args: (reads.append(1), original(*args)))
     train = dataset.LargeDataset(tree, **dict(SETTINGS, batch_memory=1000))
     first, second = list(train), list(train)
     assert len(reads) == 2 * 9
@@ -183,12 +183,12 @@ def test_what_fits_is_read_once(tree, monkeypatch):
 
 def test_the_next_chunk_is_read_in_the_background(tree, monkeypatch):
     threads = set()
-    original = dataset_files.read_frames
+    original = reading.read_frames
 
     def spy(*args):
         threads.add(threading.current_thread().name.split('_')[0])
         original(*args)
-    monkeypatch.setattr(dataset_files, 'read_frames', spy)
+    monkeypatch.setattr(reading, 'read_frames', spy)
     train = dataset.LargeDataset(tree, **SETTINGS)
     train()
     ahead = train._ahead._work
@@ -311,15 +311,14 @@ def test_memory_stays_within_the_allowance(tmp_path):
     tensor = np.random.default_rng(0).uniform(size=(3, 1600, 256)).astype(np.float32)
     for number in range(40):
         write(tmp_path, 's%02d' % number, tensor, dtype=np.float32)
-    done = subprocess.run([sys.executable, '-c', MEMORY, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'), universal_newlines=True)
+    done = subprocess.run([sys.executable, '-c', MEMORY, str(tmp_path)], capture_output=True, env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'), text=True)
     assert done.returncode == 0, done.stderr
     allowance, seen, total = json.loads(done.stdout)
     assert allowance == 46 and total == 40 * 160 and seen == 3 * total
 
 
 def test_the_benchmark_runs(script, tmp_path):
-    done = script('benchmarks/loader.py', '--files', 2, '--frames', 200, '--step', 1, '--folder', tmp_path)
+    done = script('tools/benchmarks/loader.py', '--files', 2, '--frames', 200, '--step', 1, '--folder', tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [line[0] for line in lines[2:]] == ['naive', 'batches', 'chunks'] * 2 + ['ideal']

@@ -3,11 +3,11 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import assert_sampled
+from feature_tree import sorted_rows, write
 
 import dataset
-from conftest import assert_sampled
-from errors import InputError
-from feature_tree import sorted_rows, write
+from deepconvsep.errors import InputError
 
 
 @pytest.fixture(scope='module')

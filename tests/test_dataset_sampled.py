@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import dataset
-import features
-from dataset_sampled import SampledDataset
-from errors import InputError
+from deepconvsep.data.sampled import SampledDataset
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
 
 
 @pytest.fixture(scope='module')
@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
     """Ten files; every value of a file is its number."""
     place = tmp_path_factory.mktemp('features')
     for number in range(10):
-        features.save_tensor(str(place / ('song%d.data' % number)), np.full((3, 40 + number, 5), number), '__m_')
+        tensors.save_tensor(str(place / ('song%d.data' % number)), np.full((3, 40 + number, 5), number), '__m_')
     return str(place)
 
 

@@ -10,7 +10,8 @@ import pytest
 import scipy.io
 import soundfile
 
-from evaluation import handle_voice_eval_results, program, records
+from deepconvsep.metrics import program, records
+from evaluation import handle_voice_eval_results
 
 
 @pytest.fixture
@@ -381,7 +382,7 @@ def test_row_of_the_voice(golden, script, tmp_path):
 
 
 def test_a_record_of_another_version_is_refused(small):
-    from errors import InputError
+    from deepconvsep.errors import InputError
     passed(small())
     with open(small.results + '.json') as source:
         record = json.load(source)

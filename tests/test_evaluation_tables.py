@@ -1,7 +1,7 @@
 """From windows to tracks to a table, and the encoding of records."""
 import numpy as np
 
-from evaluation import records, tables
+from deepconvsep.metrics import records, tables
 
 NAN, INF = float('nan'), float('inf')
 

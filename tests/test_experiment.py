@@ -5,15 +5,15 @@ import os
 import numpy as np
 import pytest
 
-import audio
-from errors import InputError
+from deepconvsep import audio
+from deepconvsep.errors import InputError
 from evaluation import bounds
 from examples.bach10 import experiment, recipe, soundfonts
 
 SCRIPT = 'examples/bach10/experiment.py'
 
-pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
-pytest.importorskip('mido', reason='mido is not installed (requirements-scores.txt)')
+pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
+pytest.importorskip('mido', reason='mido is not installed (requirements/scores.txt)')
 
 
 def test_ideal_ratio_masks_add_up_and_separate():

@@ -10,14 +10,13 @@ import time
 import numpy as np
 import pytest
 import scipy.signal.windows
-
-import feature_jobs
-import features
 import sound_tree
 from conftest import ROOT, assert_sampled
-from errors import InputError
+
+from deepconvsep.errors import InputError
+from deepconvsep.features import program, tensors
+from deepconvsep.features.songs import Song
 from examples.dsd100 import compute_features, layout, recipe
-from validate import Song
 
 SCRIPT = 'examples/dsd100/compute_features.py'
 SECONDS_30 = 30 * 44100
@@ -70,7 +69,7 @@ def test_recorded(script, golden, golden_json, tmp_path):
                 assert path.read_text() == row['text']
                 continue
             assert path.stat().st_size == row['bytes']
-            found = features.load_tensor(str(path))
+            found = tensors.load_tensor(str(path))
             assert_sampled(recorded, row['key'], found, atol=1e-10)
             np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[row['key'] + '.row_sums'], rtol=1e-9)
     again = script('-m', 'examples.dsd100.compute_features', '--db', tmp_path, '--feature_path', tmp_path / 'out')
@@ -89,7 +88,7 @@ def test_short_songs_mono_and_stereo_in_both_layouts(script, tmp_path, musdb, ch
     folder = tmp_path / 'transforms' / 't1'
     for place, signals in ((folder, dev), (folder / 'Test', test)):
         assert names(place) == ['A - 100% Short_0']
-        found = features.load_tensor(str(place / 'A - 100% Short_0.data'), '__m_')
+        found = tensors.load_tensor(str(place / 'A - 100% Short_0.data'), '__m_')
         np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=0, atol=1e-12)
     assert found.shape == (5, 3, 513) and found.any(axis=(1, 2)).all()
 
@@ -111,11 +110,11 @@ def test_a_song_of_exactly_30_s_has_one_block(script, tmp_path):
     out = tmp_path / 'out'
     for folder, name in (('out', 'song_1'), ('out', 'song_1_0'), ('out', 'other song_1')):
         os.makedirs(str(tmp_path / folder), exist_ok=True)
-        features.save_tensor(str(out / (name + '.data')), np.zeros((5, 2, 513)), '__m_')
+        tensors.save_tensor(str(out / (name + '.data')), np.zeros((5, 2, 513)), '__m_')
     done = script(SCRIPT, '--db', tmp_path, '--feature_path', out)
     assert done.returncode == 0, done.stderr
     assert names(out) == ['other song_1', 'song_0', 'song_1_0'] and not (out / 'song_1__m_.shape').exists()
-    found = features.load_tensor(str(out / 'song_0.data'), '__m_')
+    found = tensors.load_tensor(str(out / 'song_0.data'), '__m_')
     assert found.shape == (5, 2586, 513)
     np.testing.assert_allclose(found[2], plain_features([signals[2][:, 0]])[0], rtol=0, atol=1e-12)
 
@@ -123,8 +122,8 @@ def test_a_song_of_exactly_30_s_has_one_block(script, tmp_path):
 @pytest.mark.parametrize('length, frames', [(1, [3]), (SECONDS_30 - 1, [2586]), (SECONDS_30, [2586]),
                                             (SECONDS_30 + 1, [2586, 3]), (2 * SECONDS_30, [2586, 2586])])
 def test_blocks(length, frames):
-    dataset = feature_jobs.Dataset('x', recipe.SETTINGS, (), {}, None, 30)
-    plan = feature_jobs.plan_song(dataset, Song('s', 'Dev', (), (), 44100), length, 'out')
+    dataset = program.Dataset('x', recipe.SETTINGS, (), {}, None, 30)
+    plan = program.plan_song(dataset, Song('s', 'Dev', (), (), 44100), length, 'out')
     assert plan.shapes == tuple((5, count, 513) for count in frames)
     assert plan.paths == tuple(os.path.join('out', 's_%d.data' % k) for k in range(len(frames)))
 
@@ -134,7 +133,7 @@ def test_blocks_are_cut_at_30_s(tmp_path, monkeypatch):
     signals = mono(sound_tree.write_song(tmp_path, 'song', 100000))
     assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
     for k in range(3):
-        found = features.load_tensor(str(tmp_path / 'transforms' / 't1' / ('song_%d.data' % k)), '__m_')
+        found = tensors.load_tensor(str(tmp_path / 'transforms' / 't1' / ('song_%d.data' % k)), '__m_')
         expected = plain_features([signal_[44100 * k:44100 * (k + 1)] for signal_ in signals])
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
@@ -145,7 +144,7 @@ def test_sources_a_little_off_follow_the_mixture(tmp_path):
     sound_tree.write(paths[1], signals[1][:-3])
     sound_tree.write(paths[2], np.concatenate([signals[2], np.ones((2, 2))]))
     assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
-    found = features.load_tensor(str(tmp_path / 'transforms' / 't1' / 'song_0.data'), '__m_')
+    found = tensors.load_tensor(str(tmp_path / 'transforms' / 't1' / 'song_0.data'), '__m_')
     signals[1][-3:] = 0
     np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=0, atol=1e-12)
 
@@ -182,7 +181,7 @@ def test_killed_and_run_again(tree, tmp_path):
     assert 1 <= len(names(tmp_path)) < 10
     # what a kill in the middle of writing leaves
     (tmp_path / '.song 4_0__m_.data.a1b2_c3d.tmp').write_bytes(b'half')
-    again = subprocess.run(command, stderr=subprocess.PIPE, universal_newlines=True)
+    again = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert again.returncode == 0, again.stderr
     assert '4 songs computed, 1 finished before, 0 failed' in again.stderr
     assert contents(tmp_path) == contents(tree / 'one')
@@ -194,7 +193,7 @@ def test_half_written_songs_are_computed_again(script, tree, tmp_path):
     (out / 'song 0_1__m_.shape').unlink()
     (out / 'song 1_0__m_.data').write_bytes((out / 'song 1_0__m_.data').read_bytes()[:-4])
     (out / 'song 2_1__m_.data').unlink()
-    features.save_tensor(str(out / 'song 3_2.data'), np.ones((5, 2, 513)), '__m_', np.float32)
+    tensors.save_tensor(str(out / 'song 3_2.data'), np.ones((5, 2, 513)), '__m_', np.float32)
     kept = (out / 'song 4_0__m_.data').stat().st_mtime_ns
     done = script(SCRIPT, '--db', tree, '--feature_path', out, '--float32')
     assert done.returncode == 0 and '4 songs computed, 1 finished before, 0 failed' in done.stderr
@@ -213,14 +212,14 @@ def test_other_settings_are_noticed(script, tmp_path):
         '--overwrite' in done.stderr
     done = script(SCRIPT, '--db', tmp_path, '--float32', '--overwrite')
     assert done.returncode == 0, done.stderr
-    found = features.load_tensor(str(out / 'song_0.data'), '__m_')
+    found = tensors.load_tensor(str(out / 'song_0.data'), '__m_')
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.float32(np.frombuffer(before['song_0__m_.data']).reshape(found.shape)))
     np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=1e-6, atol=1e-9)
     # an --overwrite that was interrupted: the folder says float32, the song is float64 still
-    features.save_tensor(str(out / 'song_0.data'), found, '__m_', np.float64)
+    tensors.save_tensor(str(out / 'song_0.data'), found, '__m_', np.float64)
     assert '1 songs computed' in script(SCRIPT, '--db', tmp_path, '--float32').stderr
-    assert features.load_tensor(str(out / 'song_0.data'), '__m_').dtype == np.float32
+    assert tensors.load_tensor(str(out / 'song_0.data'), '__m_').dtype == np.float32
     assert json.loads((out / 'features.json').read_text()) == {
         'dataset': 'DSD100', 'sources': ['vocals', 'bass', 'drums', 'other'], 'dtype': 'float32', 'downmix': 'mean',
         'window': 'blackmanharris', 'frame_size': 1024, 'hop_size': 512, 'sample_rate': 44100, 'block_seconds': 30}
@@ -270,7 +269,7 @@ def test_wrong_usage(script, tmp_path):
 def test_help_does_not_import_theano():
     code = ("import sys; sys.path.insert(0, %r); from examples.dsd100 import compute_features\n"
             "try: compute_features.main(['--help'])\nfinally: print('theano' in sys.modules)" % ROOT)
-    done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0 and '--subset' in done.stdout and done.stdout.endswith('False\n')
 
 
@@ -287,7 +286,7 @@ def test_layouts_are_told_apart(tmp_path):
 def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
     sound_tree.write_song(tmp_path, 'song', 50000)
     usage = shutil.disk_usage(str(tmp_path))._replace(free=5 * 100 * 513 * 8 - 1)
-    monkeypatch.setattr(feature_jobs.shutil, 'disk_usage', lambda path: usage)
+    monkeypatch.setattr(program.shutil, 'disk_usage', lambda path: usage)
     with pytest.raises(InputError, match=r'has room for 0.0 GB, the features need 0.0 GB: choose --float32'):
         compute_features.main(['--db', str(tmp_path)])
     assert compute_features.main(['--db', str(tmp_path), '--float32', '--overwrite', '--quiet']) == 0

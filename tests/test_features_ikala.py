@@ -3,11 +3,11 @@ import os
 
 import numpy as np
 import pytest
-
-import features
 import sound_tree
 from conftest import assert_sampled
-from errors import InputError
+
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
 from examples.ikala import compute_features, layout
 
 SCRIPT = 'examples/ikala/compute_features.py'
@@ -25,7 +25,7 @@ def test_recorded(script, golden, golden_json, tmp_path):
             if 'text' in row:
                 assert (folder / row['file']).read_text() == row['text']
                 continue
-            found = features.load_tensor(str(folder / row['file']))
+            found = tensors.load_tensor(str(folder / row['file']))
             assert found.dtype == np.float64
             assert_sampled(recorded, row['key'], found, atol=1e-10)
             np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[row['key'] + '.row_sums'], rtol=1e-9)
@@ -45,7 +45,7 @@ def test_two_processes_and_float32(script, tmp_path):
     assert len(listed) == 7 and listed == sorted(os.listdir(str(tmp_path / '2')))
     for name in listed:
         assert (tmp_path / '1' / name).read_bytes() == (tmp_path / '2' / name).read_bytes()
-    assert features.load_tensor(str(tmp_path / '1' / 'clip_2.data'), '__m_').dtype == np.float32
+    assert tensors.load_tensor(str(tmp_path / '1' / 'clip_2.data'), '__m_').dtype == np.float32
 
 
 def test_rows_are_mixture_voice_accompaniment(tmp_path):
@@ -54,10 +54,10 @@ def test_rows_are_mixture_voice_accompaniment(tmp_path):
     sound_tree.write(tmp_path / 'Wavfile' / 'both alike.WAV', np.stack([sound, sound], axis=1))
     (tmp_path / 'Wavfile' / '._both alike.wav').write_bytes(b'left by another system')
     assert compute_features.main(['--db', str(tmp_path), '--nprocs', '1', '--quiet']) == 0
-    mixture, voice, music = features.load_tensor(str(tmp_path / 'transforms/t1/accompaniment only.data'), '__m_')
+    mixture, voice, music = tensors.load_tensor(str(tmp_path / 'transforms/t1/accompaniment only.data'), '__m_')
     assert not voice.any() and mixture.any()
     np.testing.assert_array_equal(mixture, music)
-    mixture, voice, music = features.load_tensor(str(tmp_path / 'transforms/t1/both alike.data'), '__m_')
+    mixture, voice, music = tensors.load_tensor(str(tmp_path / 'transforms/t1/both alike.data'), '__m_')
     np.testing.assert_array_equal(mixture, 2 * voice)
     np.testing.assert_array_equal(music, voice)
 
@@ -114,4 +114,4 @@ def test_a_clip_is_no_stale_block_of_another(tmp_path):
     sound_tree.write(tmp_path / 'Wavfile' / 'take.wav', sound_tree.noise(1, 1900))
     assert compute_features.main(flags) == 0
     for name in ('take', 'take_1'):
-        assert features.is_finished(str(tmp_path / 'transforms' / 't1' / (name + '.data')), '__m_')
+        assert tensors.is_finished(str(tmp_path / 'transforms' / 't1' / (name + '.data')), '__m_')

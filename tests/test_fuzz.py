@@ -12,20 +12,16 @@ import zlib
 import numpy as np
 import pytest
 import scipy.io
-
-import checkpoint
-import climate
-import features
-import files
-import harmonics
-import matfiles
-import npzfiles
-import rwc
-import score
-import unpickle
 from conftest import ROOT
-from errors import InputError
-from evaluation import published, records
+
+import rwc
+from deepconvsep import audio, command, files, score
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.formats import mat, npz, pickles
+from deepconvsep.metrics import published, records
+from deepconvsep.score import rows
+from deepconvsep.training import checkpoint
 
 # music21 takes 10 ms a case and a second to import, and the command lines a second to prepare
 CASES = {'midi': 200, 'musicxml': 60, 'flags': 100}
@@ -34,12 +30,12 @@ CASES = {'midi': 200, 'musicxml': 60, 'flags': 100}
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='limits and counts memory as Linux does')
 def test_a_small_part():
     """In a fresh process: it forks, and the audit hook cannot be taken away again."""
-    pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
-    program = ('import sys; sys.path.insert(0, %r)\nfrom fuzz import harness, readers\ncases = %r\n'
+    pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
+    program = ('import sys; sys.path.insert(0, %r)\nfrom tools.fuzz import harness, readers\ncases = %r\n'
                'for name, reader in readers.READERS.items():\n'
                '    report = harness.run(reader(), 1, range(cases.get(name, 300)))\n'
                '    print(name, report.read + report.refused, report.failures)' % (ROOT, CASES))
-    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, universal_newlines=True, check=True,
+    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True, check=True,
                           stderr=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS='1'))
     lines = done.stdout.strip().split('\n')
     assert len(lines) == 17
@@ -53,8 +49,8 @@ def test_the_harness_sees_what_it_looks_for():
     program = '''if 1:
         import sys; sys.path.insert(0, %r)
         import os, pickle, time
-        from errors import InputError
-        from fuzz import harness, readers
+        from deepconvsep.errors import InputError
+        from tools.fuzz import harness, readers
 
         def memory():
             try:
@@ -80,7 +76,7 @@ def test_the_harness_sees_what_it_looks_for():
             reader.deed = deed
             report = harness.run(reader, 0, range(1))
             print(report.read, report.refused, [what[:40] for _, what in report.failures])''' % ROOT
-    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, universal_newlines=True, check=True)
+    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True, check=True)
     expected = ['1 0 []', '0 1 []', 'ZeroDivisionError', 'os.system', 'more than 1 GB', 'took more than',
                 'open outside of', '1 0 []', 'ended with signal 6', 'pickle.find_class', 'os.rename outside']
     for line, part in zip(done.stdout.strip().split('\n'), expected):
@@ -102,7 +98,7 @@ def zipped(header, data=b''):
 def test_an_array_that_claims_what_it_has_not_is_refused(tmp_path, shape, data):
     (tmp_path / 'a.npz').write_bytes(zipped("{'descr': '<f4', 'fortran_order': False, 'shape': %s, }" % shape, data))
     with pytest.raises(ValueError, match='its header says|is no array'):
-        npzfiles.load(str(tmp_path / 'a.npz'), 1 << 30)
+        npz.load(str(tmp_path / 'a.npz'), 1 << 30)
 
 
 def test_arrays_are_read_as_numpy_reads_them(tmp_path):
@@ -111,19 +107,19 @@ def test_arrays_are_read_as_numpy_reads_them(tmp_path):
     for save in (np.savez, np.savez_compressed):
         save(str(tmp_path / 'a.npz'), **arrays)
         with np.load(str(tmp_path / 'a.npz')) as expected:
-            found = npzfiles.load(str(tmp_path / 'a.npz'), 1000)
+            found = npz.load(str(tmp_path / 'a.npz'), 1000)
             assert list(found) == expected.files
             for name in found:
                 assert found[name].dtype == expected[name].dtype
                 np.testing.assert_array_equal(found[name], expected[name])
     with pytest.raises(ValueError, match='more than 100 bytes'):
-        npzfiles.load(str(tmp_path / 'a.npz'), 100)
+        npz.load(str(tmp_path / 'a.npz'), 100)
 
 
 def test_a_bytearray_in_a_pickle_takes_no_memory(tmp_path):
     (tmp_path / 'm.pkl').write_bytes(b'\x80\x05\x96' + struct.pack('<Q', 1 << 40) + b'.')
     with pytest.raises(InputError, match='holds a bytearray'):
-        unpickle.load_arrays(str(tmp_path / 'm.pkl'))
+        pickles.load_arrays(str(tmp_path / 'm.pkl'))
 
 
 @pytest.mark.parametrize('compressed', [False, True])
@@ -131,7 +127,7 @@ def test_matlab_files_are_read_as_scipy_reads_them(tmp_path, compressed):
     path = str(tmp_path / 'a.mat')
     scipy.io.savemat(path, {'results': {'name': 'a song', 'bass': {'sdr': np.arange(5.), 'none': np.zeros((0, 0))}},
                             'cell': np.array([1, 'two', [3.]], object), 'c': 1 + 2j}, do_compression=compressed)
-    found, expected = matfiles.load(path), scipy.io.loadmat(path)
+    found, expected = mat.load(path), scipy.io.loadmat(path)
     assert set(found) == set(expected)
     np.testing.assert_array_equal(found['results']['bass'][0, 0]['sdr'][0, 0], [np.arange(5.)])
     assert str(found) == str(expected)
@@ -145,7 +141,7 @@ def test_a_matlab_file_that_lies_never_reaches_scipy(tmp_path, at, value):
     struct.pack_into('<I', data, at, value)
     path.write_bytes(data)
     with pytest.raises(ValueError):
-        matfiles.load(str(path))
+        mat.load(str(path))
     with pytest.raises(InputError, match='not a description of RWC notes'):
         rwc.read_mat(str(path))
 
@@ -155,12 +151,12 @@ def test_a_compressed_matlab_file_cannot_grow_without_limit(tmp_path):
     header = b'MATLAB 5.0 MAT-file'.ljust(124) + struct.pack('<H', 0x100) + b'IM'
     (tmp_path / 'a.mat').write_bytes(header + struct.pack('<II', 15, len(bomb)) + bomb)
     with pytest.raises(ValueError, match='cut off or too large'):
-        matfiles.load(str(tmp_path / 'a.mat'))
+        mat.load(str(tmp_path / 'a.mat'))
 
 
 @pytest.mark.parametrize('read', [
-    files.read_json, files.sha256, unpickle.load_arrays, score.read_score, rwc.read_mat, features.get_shape,
-    lambda path: __import__('audio').Reader(path), published.read_frames])
+    files.read_json, files.sha256, pickles.load_arrays, score.read_score, rwc.read_mat, tensors.get_shape,
+    lambda path: audio.Reader(path), published.read_frames])
 @pytest.mark.parametrize('kind', ['pipe', 'endless'])
 def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path, read, kind):
     path = str(tmp_path / 'a.txt')
@@ -210,18 +206,18 @@ def test_a_published_score_that_is_no_number_is_refused(tmp_path):
 
 
 def test_midi_number_127_has_no_column_in_a_roll():
-    notes = harmonics.stack_rows([harmonics.note_rows([score.Note(0., .1, midi)], 20) for midi in (127, 126, 127)])
-    roll = harmonics.piano_roll(notes, 0, 8)
+    notes = rows.stack_rows([rows.note_rows([score.Note(0., .1, midi)], 20) for midi in (127, 126, 127)])
+    roll = rows.piano_roll(notes, 0, 8)
     assert roll.shape == (8, 3 * 127) and np.flatnonzero(roll.any(axis=0)).tolist() == [127 + 126]
 
 
 @pytest.mark.parametrize('column,value', [(0, -1), (1, np.nan), (2, 128), (2, 1e19), (3, np.inf), (4, -5)])
 def test_impossible_notes_are_refused(column, value):
-    notes = harmonics.stack_rows([harmonics.note_rows([score.Note(0., .1, 60)], 20)])
-    harmonics.check_notes(notes, 'a.data')
+    notes = rows.stack_rows([rows.note_rows([score.Note(0., .1, 60)], 20)])
+    rows.check_notes(notes, 'a.data')
     notes[0, 0, column] = value
     with pytest.raises(InputError, match='a.data gives the .* expected 0 to .*: compute the notes again'):
-        harmonics.check_notes(notes, 'a.data')
+        rows.check_notes(notes, 'a.data')
 
 
 @pytest.mark.parametrize('line', ['0,1,A10', '0,1,C-2', '0,1e300,A4', '0,1,C99999999999999999999'])
@@ -234,14 +230,14 @@ def test_impossible_notes_of_a_score_are_refused(tmp_path, line):
 @pytest.mark.parametrize('tag', ['<beats>99999</beats>', '<beats>1024th</beats>',
                                  '<duration>1e300</duration>', '<divisions>9e9</divisions>'])
 def test_numbers_that_would_keep_music21_busy_for_hours_are_refused(tmp_path, tag):
-    pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
+    pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
     (tmp_path / 'a.xml').write_text('<score-partwise>%s</score-partwise>' % tag)
     with pytest.raises(InputError, match='holds the number'):
         score.read_parts(str(tmp_path / 'a.xml'))
 
 
 def test_a_midi_file_of_years_is_refused(tmp_path):
-    mido = pytest.importorskip('mido', reason='mido is not installed (requirements-scores.txt)')
+    mido = pytest.importorskip('mido', reason='mido is not installed (requirements/scores.txt)')
     track = mido.MidiTrack([mido.Message('note_on', note=60), mido.Message('note_off', note=60, time=(1 << 28) - 1)])
     mido.MidiFile(ticks_per_beat=1, tracks=[track]).save(str(tmp_path / 'a.mid'))
     with pytest.raises(InputError, match='lasts 1.34218e.08 s, more than any music'):
@@ -252,7 +248,7 @@ def test_flags_from_a_file_that_is_not_text_or_has_no_end(tmp_path, capsys):
     (tmp_path / 'binary').write_bytes(b'\xff\xfe')
     (tmp_path / 'good').write_text('--a\n1\n')
     (tmp_path / 'circle').write_text('@%s\n' % (tmp_path / 'circle'))
-    parser = climate.Parser(prog='p')
+    parser = command.Parser(prog='p')
     parser.add_arg('--a')
     assert parser.parse_args(['@%s' % (tmp_path / 'good')]).a == '1'
     for name in ('binary', 'circle', 'missing', '/dev/zero'):
@@ -263,9 +259,9 @@ def test_flags_from_a_file_that_is_not_text_or_has_no_end(tmp_path, capsys):
 
 
 def test_a_file_name_that_is_not_text_is_printed(tmp_path):
-    program = ('import sys; sys.path.insert(0, %r); import climate\n'
-               'climate.run(lambda argv: print("a\\udcff\\ud800"))' % ROOT)
-    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    program = ('import sys; sys.path.insert(0, %r); from deepconvsep import command\n'
+               'command.run(lambda argv: print("a\\udcff\\ud800"))' % ROOT)
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True)
     assert (done.returncode, done.stderr) == (0, b'') and done.stdout.startswith(b'a')
 
 
@@ -276,19 +272,19 @@ def test_a_log_message_is_one_line(script, tmp_path):
 
 
 def test_settings_whose_network_has_no_name_are_refused(tmp_path):
-    import architecture
+    from deepconvsep.network import architecture
     values = dict(architecture.DSD100.to_dict(), name=[1])
     with pytest.raises(InputError, match='gives the network name'):
         architecture.Architecture.from_dict(values, 'a.json')
 
 
 def test_a_rc_file_with_an_error_is_left_out_whole(tmp_path):
-    import backend
+    from deepconvsep.backend.prepare import translate, user_flags
     (tmp_path / 'rc').write_bytes(b'[global]\ndevice = cuda\nfloatX\n')
-    assert backend.translate(backend.user_flags({'THEANORC': str(tmp_path / 'rc')})) == {}
+    assert translate(user_flags({'THEANORC': str(tmp_path / 'rc')})) == {}
 
 
 def test_a_pickle_of_a_list_is_still_read(tmp_path):
     with open(str(tmp_path / 'm.pkl'), 'wb') as out:
         pickle.dump([np.arange(3.)], out, 2)
-    assert [array.tolist() for array in unpickle.load_arrays(str(tmp_path / 'm.pkl'))] == [[0., 1., 2.]]
+    assert [array.tolist() for array in pickles.load_arrays(str(tmp_path / 'm.pkl'))] == [[0., 1., 2.]]

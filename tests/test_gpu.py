@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-import backend
-import gpu
-from errors import InputError
+from deepconvsep.backend import gpu
+from deepconvsep.backend.prepare import complete, wanted_gpu
+from deepconvsep.errors import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -29,7 +29,7 @@ def device():
     """A device that works, the first of CUDA and OpenCL."""
     reasons = []
     for name in ('cuda0', 'opencl0:0'):
-        checked = run(os.path.join(ROOT, 'gpu.py'), '--device', name)
+        checked = run('-m', 'deepconvsep.backend.gpu', '--device', name)
         if checked.returncode == 0:
             return name
         reasons.append(checked.stderr.strip())
@@ -95,12 +95,13 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):
 
 
 def test_a_device_that_is_not_there_ends_the_script():
-    done = run('-c', 'import climate, backend; climate.run(lambda argv: backend.prepare() and 0)', device='cuda77')
+    done = run('-c', 'from deepconvsep import command; from deepconvsep.backend.prepare import prepare; '
+               'command.run(lambda argv: prepare() and 0)', device='cuda77')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert len(done.stderr.strip().split('\n')) == 1
 
 
 def test_which_flags_choose_a_gpu():
-    assert backend.wanted_gpu({}) is None and backend.wanted_gpu({'device': 'cpu'}) is None
-    assert backend.wanted_gpu({'device': 'cpu', 'init_gpu_device': 'cuda1'}) == 'cuda1'
-    assert backend.complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
+    assert wanted_gpu({}) is None and wanted_gpu({'device': 'cpu'}) is None
+    assert wanted_gpu({'device': 'cpu', 'init_gpu_device': 'cuda1'}) == 'cuda1'
+    assert complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'

@@ -1,13 +1,23 @@
 """Frames, bins and masks against recorded values of the original, and against plain restatements."""
 import doctest
+import sys
 
 import numpy as np
 import pytest
-
-import harmonics
 from conftest import assert_sampled
-from errors import InputError
-from score import Note
+
+from deepconvsep.errors import InputError
+from deepconvsep.score import Note
+from deepconvsep.score.rows import (
+    getfreqs,
+    harmonic_mask,
+    note_rows,
+    piano_roll,
+    remove_overlap,
+    slicefft_slices,
+    stack_rows,
+)
+from util import expandMidi, fixoverlap, getMidi, slicefft
 
 
 @pytest.fixture(scope='module')
@@ -16,7 +26,7 @@ def frequencies(golden):
 
 
 def test_docstrings():
-    failed, tried = doctest.testmod(harmonics)
+    failed, tried = doctest.testmod(sys.modules[harmonic_mask.__module__])
     assert tried > 8 and not failed
 
 
@@ -25,29 +35,29 @@ def test_docstrings():
 def test_getfreqs_recorded(golden_json, frequencies):
     for row in golden_json('2_util/freqs_index.json'):
         k = row.pop('k')
-        fups, fdowns = harmonics.getfreqs(**row)
+        fups, fdowns = getfreqs(**row)
         np.testing.assert_allclose(fups, frequencies['getfreqs%d.fups' % k], rtol=1e-12)
         np.testing.assert_allclose(fdowns, frequencies['getfreqs%d.fdowns' % k], rtol=1e-12)
 
 
 def test_getfreqs_counts_all_harmonics_unless_legacy():
-    fups, fdowns = harmonics.getfreqs(69, interval=0, nharmonics=20, legacy=False)
+    fups, fdowns = getfreqs(69, interval=0, nharmonics=20, legacy=False)
     np.testing.assert_allclose(fups, 440. * np.arange(1, 21))
     assert fups == fdowns
-    assert len(harmonics.getfreqs(69, nharmonics=20)[0]) == 19
+    assert len(getfreqs(69, nharmonics=20)[0]) == 19
 
 
 def test_remove_overlap_is_the_union(golden_json):
     rows = [row for row in golden_json('2_util/remove_overlap.json') if 'ok' in row['result']]
     equal = 0
     for row in rows:
-        merged = harmonics.remove_overlap(map(tuple, row['ranges']))
+        merged = remove_overlap(map(tuple, row['ranges']))
         inside = {2 * x + half for a, b in row['ranges'] for x in range(a, b) for half in (0, 1)}
         inside |= {2 * b for a, b in row['ranges']} | {2 * a for a, b in row['ranges']}  # touching counts
         assert inside == {x for a, b in merged for x in range(2 * a, 2 * b + 1)}
         equal += merged == [tuple(limits) for limits in row['result']['ok']]
     # the rest are nested ranges, where the original loses the end of the outer one
-    assert equal >= 0.6 * len(rows) and harmonics.remove_overlap([(3, 9), (4, 5), (6, 7)]) == [(3, 9)]
+    assert equal >= 0.6 * len(rows) and remove_overlap([(3, 9), (4, 5), (6, 7)]) == [(3, 9)]
 
 
 def test_slicefft_recorded(golden, golden_json):
@@ -56,10 +66,10 @@ def test_slicefft_recorded(golden, golden_json):
     for row in golden_json('2_util/slicefft.json'):
         arguments = {name: row[name] for name in row
                      if not name.startswith(('flat', 'slice')) and not name.endswith('_error')}
-        slices = harmonics.slicefft_slices(**arguments)
+        slices = slicefft_slices(**arguments)
         if 'slices' in row:
             assert [[piece.start, piece.stop] for piece in slices] == row['slices'], row
-        bins = harmonics.slicefft(**arguments)
+        bins = slicefft(**arguments)
         if 'flat_len' in row:
             recorded = flat[row['flat_offset']:row['flat_offset'] + row['flat_len']]
             np.testing.assert_array_equal(bins, recorded, err_msg=str(arguments))
@@ -71,7 +81,7 @@ def test_slicefft_recorded(golden, golden_json):
 
 @pytest.mark.parametrize('midi', [30, 47, 69, 88, 100])
 def test_bins_hold_their_harmonic_unless_legacy(midi):
-    slices = harmonics.slicefft_slices(midi, 4096, interval=50, legacy=False)
+    slices = slicefft_slices(midi, 4096, interval=50, legacy=False)
     for k, piece in enumerate(slices, 1):
         centre = k * 440. * 2 ** ((midi - 69) / 12.) * 4096 / 44100
         assert piece.start <= centre * 2 ** (-1 / 24.) and piece.stop <= 2049
@@ -82,7 +92,7 @@ def test_bins_hold_their_harmonic_unless_legacy(midi):
 
 def test_fixoverlap_recorded(golden_json):
     for row in golden_json('2_util/fixoverlap.json'):
-        np.testing.assert_allclose(harmonics.fixoverlap(row['slices']), row['result'], atol=1e-12)
+        np.testing.assert_allclose(fixoverlap(row['slices']), row['result'], atol=1e-12)
 
 
 # --- frames -------------------------------------------------------------------------------------------
@@ -102,7 +112,7 @@ def test_expand_and_get_midi_recorded(golden, midi_rows):
     folder = golden('2_util/scores')
     compared = 0
     for row in midi_rows:
-        rows = harmonics.expandMidi(row['score'], folder, row['begin'], row['finish'], row['interval'],
+        rows = expandMidi(row['score'], folder, row['begin'], row['finish'], row['interval'],
                                     row['tuning_freq'], row['nharmonics'], *arguments_of(row), fermata=row['fermata'])
         if not isinstance(row.get('expand'), list):  # one note or none: the original returns None or fails
             assert rows.shape in ((0, 43), (1, 43))
@@ -111,7 +121,7 @@ def test_expand_and_get_midi_recorded(golden, midi_rows):
         columns = slice(0, 2) if row['score'] == 'double' else slice(None)  # C4## was read as C4#
         np.testing.assert_array_equal(rows[:, columns], recorded['expand%d' % row['k']][:, columns], err_msg=str(row))
         for lines in (1, 2):
-            melody, onsets, offsets, notes = harmonics.getMidi(
+            melody, onsets, offsets, notes = getMidi(
                 row['score'], folder, row['begin'], row['finish'], *arguments_of(row), nlines=lines,
                 fermata=row['fermata'])
             roll = recorded['roll%d_%d' % (row['k'], lines)]
@@ -128,24 +138,24 @@ def test_expand_and_get_midi_recorded(golden, midi_rows):
 def test_few_notes_do_not_fail(golden):
     folder = golden('2_util/scores')
     arguments = (44100, 512, 4096, 0., 0., 3448)
-    assert harmonics.expandMidi('one', folder, 0, 40., 50, 440, 20, *arguments)[:, :3].tolist() == [[43, 86, 69]]
-    melody, onsets, offsets, notes = harmonics.getMidi('one', folder, 0, 40., *arguments)
+    assert expandMidi('one', folder, 0, 40., 50, 440, 20, *arguments)[:, :3].tolist() == [[43, 86, 69]]
+    melody, onsets, offsets, notes = getMidi('one', folder, 0, 40., *arguments)
     assert (melody > 0).sum() == 43 and (onsets, offsets, notes) == ([0.5], [1.], [69])
-    melody, onsets, offsets, notes = harmonics.getMidi('one', folder, 5., 40., *arguments)
+    melody, onsets, offsets, notes = getMidi('one', folder, 5., 40., *arguments)
     assert not melody.any() and not onsets and not offsets and not notes
 
 
 def test_frames_do_not_drift_unless_legacy():
     notes = [Note(t, t + 0.3, 60) for t in np.arange(0., 120., 0.5)]
-    frames = harmonics.note_rows(notes, 20000)[:, :2]
+    frames = note_rows(notes, 20000)[:, :2]
     centres = np.array([[note.onset, note.offset] for note in notes]) * 44100 / 512
     assert (np.abs(frames - centres) <= 1).all()
-    drift = centres - harmonics.note_rows(notes, 20000, legacy=True)[:, :2]
+    drift = centres - note_rows(notes, 20000, legacy=True)[:, :2]
     assert 15 < drift[-1, 0] < 18  # 119.5 s * 0.1328 frames
 
 
 def test_frames_stay_in_the_spectrogram():
-    rows = harmonics.note_rows([Note(0., 1., 60), Note(1., 30., 62), Note(50., 51., 64)], 200, before=.2, after=.2,
+    rows = note_rows([Note(0., 1., 60), Note(1., 30., 62), Note(50., 51., 64)], 200, before=.2, after=.2,
                                fermata=.5)
     assert rows[:, :3].tolist() == [[0, 103, 60], [69, 200, 62]]
 
@@ -155,11 +165,11 @@ def test_frames_stay_in_the_spectrogram():
 @pytest.fixture(scope='module')
 def mask_notes(golden, golden_json):
     how = golden_json('3_dataset/masks.json')['expandMidi']
-    rows = [harmonics.expandMidi(name, golden('3_dataset/scores'), how['begin'], how['finish'], how['interval'],
+    rows = [expandMidi(name, golden('3_dataset/scores'), how['begin'], how['finish'], how['interval'],
                                  how['tuning_freq'], how['nharmonics'], how['samplerate'], how['hop'], how['window'],
                                  how['timeSpan_on'], how['timeSpan_off'], how['nframes'], how['fermata'])
             for name in how['scores']]
-    return harmonics.stack_rows(rows, nnotes=11)
+    return stack_rows(rows, nnotes=11)
 
 
 @pytest.fixture(scope='module')
@@ -175,14 +185,14 @@ def test_masks_recorded(golden, golden_json, mask_notes, timbre):
     recorded = np.load(golden('3_dataset/masks.npz'))
     index = golden_json('3_dataset/masks.json')
     for row in index['rows']:
-        mask = harmonics.harmonic_mask(mask_notes, row['start'], row['stop'], index['bins'],
+        mask = harmonic_mask(mask_notes, row['start'], row['stop'], index['bins'],
                                        'max' if row['cls'].endswith('1') else 'sum',
                                        timbre if row['timbre'] else None, row['dtype'])
         assert mask.dtype == row['dtype'] and mask.flags.c_contiguous
         assert_sampled(recorded, 'mask%d' % row['k'], mask, **(
             dict(rtol=1e-12, atol=1e-30) if row['dtype'] == 'float64' else dict(rtol=1e-5, atol=1e-24)))
         if 'pitch_shape' in row:
-            roll = harmonics.piano_roll(mask_notes, row['start'], row['stop'])
+            roll = piano_roll(mask_notes, row['start'], row['stop'])
             assert list(roll.shape) == row['pitch_shape']
             np.testing.assert_array_equal(np.argwhere(roll), recorded['pitch%d.nonzero' % row['k']])
 
@@ -197,18 +207,18 @@ def test_mask_restated(mask_notes, timbre):
                 canvas[i, t, f] += sum(timbre[i, int(row[2]), slot] for slot in range(20)
                                        if row[3 + 2 * slot] <= f < row[4 + 2 * slot])
     expected = (canvas / canvas.sum(axis=0)).transpose(1, 0, 2).reshape(stop - start, -1)
-    np.testing.assert_allclose(harmonics.harmonic_mask(mask_notes, start, stop, bins, timbre=timbre), expected,
+    np.testing.assert_allclose(harmonic_mask(mask_notes, start, stop, bins, timbre=timbre), expected,
                                rtol=1e-12)
 
 
 def test_masks_cut_from_a_long_one(mask_notes):
-    whole = harmonics.harmonic_mask(mask_notes, 0, 200, 513)
-    np.testing.assert_array_equal(whole[40:70], harmonics.harmonic_mask(mask_notes, 40, 70, 513))
+    whole = harmonic_mask(mask_notes, 0, 200, 513)
+    np.testing.assert_array_equal(whole[40:70], harmonic_mask(mask_notes, 40, 70, 513))
     np.testing.assert_allclose(whole.reshape(200, 4, 513).sum(axis=1), 1., rtol=1e-12)
 
 
 def test_mask_arguments_are_checked(mask_notes, timbre):
     with pytest.raises(InputError, match="normalize is 'mean', expected 'sum' or 'max'"):
-        harmonics.harmonic_mask(mask_notes, 0, 30, 513, normalize='mean')
+        harmonic_mask(mask_notes, 0, 30, 513, normalize='mean')
     with pytest.raises(InputError, match=r'shape \(4, 128, 19\), expected at least \(4, 128, 20\)'):
-        harmonics.harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :, :19])
+        harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :, :19])

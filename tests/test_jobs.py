@@ -8,10 +8,10 @@ import threading
 import time
 
 import pytest
-
-import jobs
 from conftest import ROOT
-from errors import InputError
+
+from deepconvsep import jobs
+from deepconvsep.errors import InputError
 
 
 def square(number):
@@ -158,7 +158,7 @@ def write_pid_and_sleep(path):
 def test_workers_end_with_a_main_process_that_is_killed(tmp_path):
     paths = [str(tmp_path / name) for name in 'ab']
     program = tmp_path / 'program.py'
-    program.write_text('import sys\nsys.path[:0] = %r\nimport jobs, test_jobs\n'
+    program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import jobs\nimport test_jobs\n'
                        'if __name__ == "__main__":\n    jobs.run(test_jobs.write_pid_and_sleep, %r, nprocs=2)\n'
                        % ([ROOT, os.path.dirname(os.path.abspath(__file__))], paths))
     process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.DEVNULL)

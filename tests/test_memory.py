@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-import features
+from deepconvsep.features import tensors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -21,9 +21,11 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='ne
 PROGRAM = '''
 import dataclasses, json, resource, sys, time
 sys.path.insert(0, %r)
-import backend
-backend.prepare(verbose=False)
-import architecture, dataset, training
+from deepconvsep.backend.prepare import prepare
+prepare(verbose=False)
+import dataset
+from deepconvsep.network import architecture
+from deepconvsep.training.run import Step
 import numpy as np
 from examples.dsd100 import recipe
 
@@ -38,7 +40,7 @@ def in_use(name):
 arch = dataclasses.replace(architecture.DSD100, filters=(4, 4), hidden=8)
 data = dataset.LargeDataset(folder, batch_size=8, batch_memory=batch_memory, time_context=30, overlap=0, nsources=4,
                             tensortype='float32', nprocs=1)
-step = training.Step(arch, recipe.SETTINGS, recipe.LOSS, 8)
+step = Step(arch, recipe.SETTINGS, recipe.LOSS, 8)
 step.load_chunk(np.zeros((30, 513), 'float32'), np.zeros((30, 4 * 513), 'float32'))
 step.train([0])
 resource.setrlimit(resource.RLIMIT_DATA, (in_use('VmData') + allowed,) * 2)
@@ -57,7 +59,7 @@ print(json.dumps({'examples': examples, 'total': data.total_points, 'grown': in_
 def write_files(folder, count):
     """The same file under many names: nothing here depends on what is in it."""
     tensor = np.random.default_rng(0).uniform(size=(1 + SOURCES, FRAMES, BINS)).astype(np.float32)
-    features.save_tensor(str(folder / 'song000.data'), tensor, '__m_', np.float32)
+    tensors.save_tensor(str(folder / 'song000.data'), tensor, '__m_', np.float32)
     first = sorted(path.name for path in folder.iterdir())
     for number in range(1, count):
         for name in first:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-import mixture
-from errors import InputError
+from deepconvsep.audio import mixture
+from deepconvsep.errors import InputError
 
 
 def write(path, samples, rate=44100):

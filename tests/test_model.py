@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 
-import architecture
-import model
-import unpickle
-from errors import InputError
+from deepconvsep.errors import InputError
+from deepconvsep.formats import pickles
+from deepconvsep.models import store
+from deepconvsep.network import architecture
 from examples.dsd100 import recipe
 
 
@@ -32,7 +32,7 @@ def recorded_model(golden):
 
 
 def test_a_model_of_the_original_is_read(recorded_model, golden_json):
-    loaded = model.load(recorded_model, recipe.NETWORKS, 'separate_dsd')
+    loaded = store.load(recorded_model, recipe.NETWORKS, 'separate_dsd')
     assert loaded.network is architecture.DSD100 and loaded.settings is None
     with open(recorded_model, 'rb') as source:
         # an independent reader, for a file that is known to be harmless
@@ -48,7 +48,7 @@ def test_a_model_of_the_original_is_read(recorded_model, golden_json):
 
 def test_what_we_write_is_what_python_2_wrote(recorded_model, tmp_path):
     path = str(tmp_path / 'copy.pkl')
-    unpickle.dump_arrays(path, unpickle.load_arrays(recorded_model))
+    pickles.dump_arrays(path, pickles.load_arrays(recorded_model))
     with open(path, 'rb') as ours, open(recorded_model, 'rb') as theirs:
         assert ours.read() == theirs.read()
 
@@ -63,9 +63,9 @@ def test_any_protocol_and_precision_is_read(tmp_path, protocol, order):
     if protocol == 5:
         # its arrays are out-of-band buffers, which no model of the original has
         with pytest.raises(InputError, match='x.pkl'):
-            unpickle.load_arrays(str(tmp_path / 'x.pkl'))
+            pickles.load_arrays(str(tmp_path / 'x.pkl'))
         return
-    for ours, theirs in zip(unpickle.load_arrays(str(tmp_path / 'x.pkl')), arrays):
+    for ours, theirs in zip(pickles.load_arrays(str(tmp_path / 'x.pkl')), arrays):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.shape == theirs.shape and ours.dtype == theirs.dtype.newbyteorder('=')
 
@@ -75,8 +75,8 @@ def test_round_trip_with_settings(tmp_path, network):
     rs = np.random.RandomState(0)
     params = [rs.normal(size=shape).astype(np.float32) for shape in network.param_shapes()]
     path = str(tmp_path / 'model_x.pkl')
-    model.save(path, params, network, recipe.SETTINGS, {'epochs': 3})
-    loaded = model.load(path, recipe.NETWORKS, 'separate_dsd')
+    store.save(path, params, network, recipe.SETTINGS, {'epochs': 3})
+    loaded = store.load(path, recipe.NETWORKS, 'separate_dsd')
     assert (loaded.network, loaded.settings, loaded.training) == (network, recipe.SETTINGS, {'epochs': 3})
     for ours, theirs in zip(loaded.params, params):
         np.testing.assert_array_equal(ours, theirs)
@@ -88,43 +88,43 @@ def test_round_trip_with_settings(tmp_path, network):
 def test_npz(tmp_path):
     params = [np.full(shape, 0.5, np.float32) for shape in architecture.DSD100.param_shapes()]
     np.savez(str(tmp_path / 'm.npz'), *params)
-    loaded = model.load(str(tmp_path / 'm.npz'), recipe.NETWORKS, 'separate_dsd')
+    loaded = store.load(str(tmp_path / 'm.npz'), recipe.NETWORKS, 'separate_dsd')
     assert [param.shape for param in loaded.params] == architecture.DSD100.param_shapes()
     (tmp_path / 'm.npz').write_bytes(b'no archive')
     with pytest.raises(InputError, match='m.npz is not a .npz model'):
-        model.load(str(tmp_path / 'm.npz'), recipe.NETWORKS, 'separate_dsd')
+        store.load(str(tmp_path / 'm.npz'), recipe.NETWORKS, 'separate_dsd')
     np.savez(str(tmp_path / 'o.npz'), np.array([{}], dtype=object))
     with pytest.raises(InputError, match='o.npz is not a .npz model'):
-        model.load(str(tmp_path / 'o.npz'), recipe.NETWORKS, 'separate_dsd')
+        store.load(str(tmp_path / 'o.npz'), recipe.NETWORKS, 'separate_dsd')
 
 
 def test_the_wrong_network_is_named(tmp_path):
     path = str(tmp_path / 'm.pkl')
-    unpickle.dump_arrays(path, [np.zeros(shape, np.float32) for shape in architecture.IKALA_POOLED.param_shapes()])
+    pickles.dump_arrays(path, [np.zeros(shape, np.float32) for shape in architecture.IKALA_POOLED.param_shapes()])
     with pytest.raises(InputError, match=r'm.pkl holds 13 arrays of the iKala network with pooling; separate_dsd needs '
                                          r'15 \(DSD100 network\) or 17 .*use examples/ikala/separate_ikala.py'):
-        model.load(path, recipe.NETWORKS, 'separate_dsd')
-    unpickle.dump_arrays(path, [np.zeros((2, 3))])
+        store.load(path, recipe.NETWORKS, 'separate_dsd')
+    pickles.dump_arrays(path, [np.zeros((2, 3))])
     with pytest.raises(InputError, match=r'holds 1 arrays of an unknown network, first shapes \(2, 3\)'):
-        model.load(path, recipe.NETWORKS, 'separate_dsd')
+        store.load(path, recipe.NETWORKS, 'separate_dsd')
 
 
 def test_nan_weights_are_refused(tmp_path):
     params = [np.zeros(shape, np.float32) for shape in architecture.DSD100.param_shapes()]
     params[4][7] = np.nan
-    unpickle.dump_arrays(str(tmp_path / 'm.pkl'), params)
+    pickles.dump_arrays(str(tmp_path / 'm.pkl'), params)
     with pytest.raises(InputError, match='damaged: array 4 of 15 holds NaN'):
-        model.load(str(tmp_path / 'm.pkl'), recipe.NETWORKS, 'separate_dsd')
+        store.load(str(tmp_path / 'm.pkl'), recipe.NETWORKS, 'separate_dsd')
 
 
 def test_settings_of_other_weights_are_refused(tmp_path):
     path = str(tmp_path / 'm.pkl')
     params = [np.zeros(shape, np.float32) for shape in architecture.DSD100.param_shapes()]
-    model.save(path, params, architecture.DSD100, recipe.SETTINGS, {})
+    store.save(path, params, architecture.DSD100, recipe.SETTINGS, {})
     params[0][:] = 1
-    unpickle.dump_arrays(path, params)
+    pickles.dump_arrays(path, params)
     with pytest.raises(InputError, match='do not belong together or are damaged: the SHA-256'):
-        model.load(path, recipe.NETWORKS, 'separate_dsd')
+        store.load(path, recipe.NETWORKS, 'separate_dsd')
 
 
 @pytest.mark.parametrize('where,value,message', [
@@ -137,7 +137,7 @@ def test_settings_of_other_weights_are_refused(tmp_path):
 ])
 def test_bad_settings_are_named(tmp_path, where, value, message):
     path = str(tmp_path / 'm.pkl')
-    model.save(path, [np.zeros(shape, np.float32) for shape in architecture.DSD100.param_shapes()],
+    store.save(path, [np.zeros(shape, np.float32) for shape in architecture.DSD100.param_shapes()],
                architecture.DSD100, recipe.SETTINGS, {})
     with open(str(tmp_path / 'm.json')) as source:
         values = json.load(source)
@@ -147,7 +147,7 @@ def test_bad_settings_are_named(tmp_path, where, value, message):
     with open(str(tmp_path / 'm.json'), 'w') as out:
         json.dump(values, out)
     with pytest.raises(InputError, match='m.json.*' + message):
-        model.load(path, recipe.NETWORKS, 'separate_dsd')
+        store.load(path, recipe.NETWORKS, 'separate_dsd')
 
 
 class Touch:
@@ -163,7 +163,7 @@ class Touch:
 def test_a_long_line_of_the_oldest_protocol_is_read(tmp_path):
     arrays = [np.random.RandomState(0).uniform(size=2000).astype(np.float32)]
     (tmp_path / 'm.pkl').write_bytes(pickle.dumps(arrays, 0))
-    np.testing.assert_array_equal(unpickle.load_arrays(str(tmp_path / 'm.pkl'))[0], arrays[0])
+    np.testing.assert_array_equal(pickles.load_arrays(str(tmp_path / 'm.pkl'))[0], arrays[0])
 
 
 @pytest.mark.parametrize('protocol', [0, 2, 4])
@@ -172,7 +172,7 @@ def test_a_pickle_that_would_run_code_runs_nothing(tmp_path, protocol):
     with open(str(tmp_path / 'm.pkl'), 'wb') as out:
         pickle.dump([np.zeros(3), Touch(trace)], out, protocol)
     with pytest.raises(InputError, match='holds the name (posix|os).system, .*nothing in it was run'):
-        unpickle.load_arrays(str(tmp_path / 'm.pkl'))
+        pickles.load_arrays(str(tmp_path / 'm.pkl'))
     assert not os.path.exists(trace)
 
 
@@ -191,8 +191,8 @@ def test_a_pickle_that_would_run_code_runs_nothing(tmp_path, protocol):
 def test_odd_pickles(tmp_path, content, message):
     (tmp_path / 'm.pkl').write_bytes(content)
     with pytest.raises(InputError, match=message):
-        unpickle.load_arrays(str(tmp_path / 'm.pkl'))
-    assert unpickle._Array.value is None
+        pickles.load_arrays(str(tmp_path / 'm.pkl'))
+    assert pickles._Array.value is None
 
 
 def test_a_thousand_mutated_models(tmp_path, recorded_model):
@@ -217,7 +217,7 @@ def test_a_thousand_mutated_models(tmp_path, recorded_model):
             del data[place:place + generator.randrange(1, 9)]
         path.write_bytes(bytes(data))
         try:
-            loaded = model.load(str(path), recipe.NETWORKS, 'separate_dsd')
+            loaded = store.load(str(path), recipe.NETWORKS, 'separate_dsd')
         except InputError as error:
             assert '\n' not in str(error) and 'm.pkl' in str(error)
             refused += 1

@@ -5,14 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-
-import architecture
-import model
-import models
 from conftest import ROOT
-from errors import InputError
+
+from deepconvsep.errors import InputError
+from deepconvsep.models import __main__ as listing
+from deepconvsep.models import known, store
+from deepconvsep.network import architecture
 from examples.bach10 import recipe, separate_bach10
-from models import __main__ as listing
 
 
 @pytest.fixture
@@ -22,8 +21,8 @@ def folder(tmp_path, monkeypatch):
     path.mkdir()
     params = [np.zeros(shape, np.float32) for shape in architecture.BACH10_COMPACT.param_shapes()]
     params[-1][:] = 1, 2, 3, 4
-    model.save(str(path / 'bach10_compact.pkl'), params, architecture.BACH10_COMPACT, recipe.SETTINGS, {})
-    monkeypatch.setattr(models, 'FOLDER', str(path))
+    store.save(str(path / 'bach10_compact.pkl'), params, architecture.BACH10_COMPACT, recipe.SETTINGS, {})
+    monkeypatch.setattr(known, 'FOLDER', str(path))
     return path
 
 
@@ -34,21 +33,21 @@ def damage(path):
 
 
 def test_models_of_this_project_are_whole_and_small():
-    assert recipe.DEFAULT_MODEL in models.own()
-    for name in models.own():
-        loaded = model.load(models.path(name), architecture.KNOWN, 'this project')
+    assert recipe.DEFAULT_MODEL in known.own()
+    for name in known.own():
+        loaded = store.load(known.path(name), architecture.KNOWN, 'this project')
         assert loaded.settings is not None and loaded.training
-        assert os.path.getsize(models.path(name)) <= 5e6
+        assert os.path.getsize(known.path(name)) <= 5e6
 
 
 def test_published_models_are_told_by_array_counts_and_scripts():
-    counts = {known.name.split(':')[0]: [len(network.param_shapes()) for network in known.networks]
-              for known in models.PUBLISHED}
+    counts = {found.name.split(':')[0]: [len(network.param_shapes()) for network in found.networks]
+              for found in known.PUBLISHED}
     assert counts['DSD100'] == [15] and counts['iKala'] == [13] and counts['Bach10'] == [17]
     assert {11, 17} <= set(counts['Bach10, score-informed'])
-    for known in models.PUBLISHED[:3]:
-        assert os.path.exists(os.path.join(ROOT, known.script))
-    assert all(known.address.startswith('https://') for known in models.PUBLISHED)
+    for found in known.PUBLISHED[:3]:
+        assert os.path.exists(os.path.join(ROOT, found.script))
+    assert all(found.address.startswith('https://') for found in known.PUBLISHED)
 
 
 def test_list(folder, capsys):
@@ -64,23 +63,23 @@ def test_list(folder, capsys):
 
 def test_verify_as_a_user_does(script, golden, tmp_path):
     (tmp_path / 'no model.pkl').write_bytes(b'text')
-    known = golden('5_end_to_end/dsd/model_dsd.pkl')
-    done = script('-m', 'models', '--verify', known, tmp_path / 'no model.pkl', tmp_path / 'missing.pkl')
+    found = golden('5_end_to_end/dsd/model_dsd.pkl')
+    done = script('-m', 'deepconvsep.models', '--verify', found, tmp_path / 'no model.pkl', tmp_path / 'missing.pkl')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'DSD100 network, 15 arrays' in done.stdout and 'examples/dsd100/separate_dsd.py' in done.stdout
     assert 'with nothing beside it to compare with' in done.stdout
     assert 'no model.pkl' in done.stderr and 'cannot read the model' in done.stderr
-    assert script('models/__main__.py', '--verify', known).returncode == 0
+    assert script('deepconvsep/models/__main__.py', '--verify', found).returncode == 0
 
 
 def test_given_models(folder, tmp_path, monkeypatch):
     own = str(folder / 'bach10_compact.pkl')
-    assert models.locate('bach10_compact') == own and models.locate('mine.pkl') == 'mine.pkl'
+    assert known.locate('bach10_compact') == own and known.locate('mine.pkl') == 'mine.pkl'
     monkeypatch.chdir(tmp_path)
     shutil.copy(own, str(tmp_path / 'bach10_compact'))
-    assert models.locate('bach10_compact') == 'bach10_compact', 'a file that exists comes first'
+    assert known.locate('bach10_compact') == 'bach10_compact', 'a file that exists comes first'
     with pytest.raises(InputError, match='there is no .*other.pkl, which the model other consists of: restore it'):
-        models.locate('other')
+        known.locate('other')
 
 
 @pytest.mark.parametrize('lost', ['bach10_compact.pkl', 'bach10_compact.json'])

@@ -4,17 +4,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-import backend
+from deepconvsep.backend.prepare import prepare
 
-theano = backend.prepare(verbose=False)
+theano = prepare(verbose=False)
 
-import lasagne  # noqa: E402
-import theano.tensor as T  # noqa: E402
+import lasagne
+import theano.tensor as T
+from recorded import RecordedNetwork
 
-import architecture  # noqa: E402
-import convolutions  # noqa: E402
-import network  # noqa: E402
-from recorded import RecordedNetwork  # noqa: E402
+from deepconvsep.network import architecture, convolutions
+from deepconvsep.network import build as layers
 
 FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
             'ikala_train': architecture.IKALA, 'bach10': architecture.BACH10,
@@ -42,12 +41,12 @@ def test_recorded_outputs_and_masks(name, literal):
     assert arch.param_shapes() == [tuple(shape) for shape in recorded.info['param_shapes']]
     with theano.configparser.change_flags(floatX='float64' if recorded.float64 else 'float32'):
         entry = T.tensor4()
-        net = network.build(arch, entry, len(recorded.inputs), literal=literal)
+        net = layers.build(arch, entry, len(recorded.inputs), literal=literal)
         assert [param.name for param in lasagne.layers.get_all_params(net)] == recorded.info['param_names']
         dtype = theano.config.floatX
         lasagne.layers.set_all_param_values(net, [param.astype(dtype) for param in recorded.params])
         output = lasagne.layers.get_output(net)
-        masks = T.stack(network.soft_masks(network.source_outputs(net), T.constant(recorded.noise[:, 0]),
+        masks = T.stack(layers.soft_masks(layers.source_outputs(net), T.constant(recorded.noise[:, 0]),
                                            recorded.info['eps'], name.startswith(('dsd100', 'ikala'))), axis=1)
         raw, values = theano.function([entry], [output, masks])(recorded.inputs.astype(dtype))
     tolerance = 1e-9 if recorded.float64 else 1e-5
@@ -73,10 +72,10 @@ def test_every_source_has_a_branch_of_its_own(arch):
     with theano.configparser.change_flags(floatX='float64'):
         entry, results = T.tensor4(), []
         for literal in (False, True):
-            net = network.build(arch, entry, 2, literal=literal)
+            net = layers.build(arch, entry, 2, literal=literal)
             variables = lasagne.layers.get_all_params(net)
             lasagne.layers.set_all_param_values(net, params)
-            function = theano.function([entry], T.stack(network.source_outputs(net), axis=1))
+            function = theano.function([entry], T.stack(layers.source_outputs(net), axis=1))
             results.append(function(inputs))
             if not literal:
                 # only of the last source: the dense layer's biases, or the last quarter of the last filters
@@ -97,7 +96,7 @@ def test_given_parameters_are_borrowed_and_nothing_is_drawn(arch, literal, monke
         arch = dataclasses.replace(arch, hidden=3, **small)
     values = [np.full(shape, index, theano.config.floatX) for index, shape in enumerate(arch.param_shapes())]
     monkeypatch.setattr(lasagne.random, '_rng', None)
-    params = lasagne.layers.get_all_params(network.build(arch, T.tensor4(), 2, literal=literal, params=values))
+    params = lasagne.layers.get_all_params(layers.build(arch, T.tensor4(), 2, literal=literal, params=values))
     assert len(params) == len(values)
     for param, value in zip(params, values):
         assert param.get_value(borrow=True) is value
@@ -156,8 +155,8 @@ def test_convolutions_and_their_transposes(kind, size, stride, channels):
 def test_pooling_gives_ties_all_the_value():
     with theano.configparser.change_flags(floatX='float64'):
         entry, value = T.tensor4(), T.tensor4()
-        layer = network.FrequencyPoolLayer(lasagne.layers.InputLayer((1, 1, 1, 7), entry), 3)
-        unpool = network.FrequencyUnpoolLayer(lasagne.layers.InputLayer((1, 1, 1, 2), value), layer)
+        layer = layers.FrequencyPoolLayer(lasagne.layers.InputLayer((1, 1, 1, 7), entry), 3)
+        unpool = layers.FrequencyUnpoolLayer(lasagne.layers.InputLayer((1, 1, 1, 2), value), layer)
         pooled, spread = lasagne.layers.get_output([layer, unpool])
         pooled, spread = theano.function([entry, value], [pooled, spread])(
             np.array([1., 5, 5, 0, 0, 0, 9]).reshape(1, 1, 1, 7), np.array([2., 3]).reshape(1, 1, 1, 2))
@@ -171,7 +170,7 @@ def test_masks_equal_the_formula(in_numerator):
     outputs = np.maximum(rs.normal(size=(2, 3, 4, 5)), 0)
     outputs[0, :, 0] = 0
     noise = rs.uniform(0.1, 1, size=(2, 1, 4, 5))
-    masks = T.stack(network.soft_masks([T.constant(outputs[:, j]) for j in range(3)], T.constant(noise[:, 0]), 1e-8,
+    masks = T.stack(layers.soft_masks([T.constant(outputs[:, j]) for j in range(3)], T.constant(noise[:, 0]), 1e-8,
                                        in_numerator), axis=1).eval()
     raised = outputs + 1e-8 * noise if in_numerator else outputs
     np.testing.assert_allclose(masks, raised / (outputs + (1e-8 * noise if in_numerator else 1e-8 * noise / 3)).sum(
@@ -181,9 +180,9 @@ def test_masks_equal_the_formula(in_numerator):
 
 
 def test_noise_is_seeded_and_never_zero():
-    noise = network.mask_noise((1, 1, 30, 513), 3)
-    np.testing.assert_array_equal(noise, network.mask_noise((1, 1, 30, 513), 3))
-    assert not np.array_equal(noise, network.mask_noise((1, 1, 30, 513), 4))
+    noise = layers.mask_noise((1, 1, 30, 513), 3)
+    np.testing.assert_array_equal(noise, layers.mask_noise((1, 1, 30, 513), 3))
+    assert not np.array_equal(noise, layers.mask_noise((1, 1, 30, 513), 4))
     assert noise.min() > 0 and noise.max() <= 1 and noise.dtype == theano.config.floatX
 
 

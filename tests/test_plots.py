@@ -7,9 +7,9 @@ import pytest
 import scipy.io
 import soundfile
 
-import files
-from errors import InputError
-from evaluation import published, records
+from deepconvsep import files
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import published, records
 from plots import bach10_smc_stats, scores, spectrograms
 
 

@@ -3,15 +3,15 @@ import os
 
 import numpy as np
 import pytest
+import sound_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import architecture
-import files
-import separation
-import sound_tree
-from errors import InputError
-from settings import Settings
+from deepconvsep import files
+from deepconvsep.errors import InputError
+from deepconvsep.network import architecture
+from deepconvsep.separation import separator
+from deepconvsep.settings import Settings
 
 NETWORK = architecture.Architecture('small network', 33, (3, 3), 33, 1, (3, 1), 4, (0, 1), time_context=6)
 SETTINGS = Settings(('one', 'two'), frame_size=64, hop_size=32, overlap=3)
@@ -23,7 +23,7 @@ def separators():
     """The same small network in batches of 1 and of 5 windows."""
     generator = np.random.RandomState(0)
     params = [generator.normal(size=shape).astype(np.float32) for shape in NETWORK.param_shapes()]
-    return [separation.Separator(NETWORK, params, SETTINGS, size) for size in (1, 5)]
+    return [separator.Separator(NETWORK, params, SETTINGS, size) for size in (1, 5)]
 
 
 @FEW

@@ -2,10 +2,10 @@
 import os
 
 import pytest
-
 from conftest import ROOT
-from errors import InputError
-from evaluation import published
+
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import published
 
 FOLDER = os.environ.get('DEEPCONVSEP_PUBLISHED', os.path.join(ROOT, os.pardir, 'shared', 'published'))
 needs_windows = pytest.mark.skipif(not os.path.exists(os.path.join(FOLDER, 'cha_frames.csv')),

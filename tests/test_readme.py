@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-
-import demo as demo_script
-import files
 from conftest import ROOT
+
+from deepconvsep import files
 from examples.bach10 import recipe, soundfonts
+from tools import demo as demo_script
 
 DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path.join(ROOT, 'docs'))
                                    if name.endswith('.md'))
@@ -78,8 +78,8 @@ def flags_of():
 
     def flags(path):
         if path not in known:
-            done = subprocess.run([sys.executable, os.path.join(ROOT, path), '--help'], stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, universal_newlines=True)
+            done = subprocess.run([sys.executable, os.path.join(ROOT, path), '--help'], capture_output=True,
+                                  text=True)
             assert done.returncode == 0, done.stderr
             known[path] = set(re.findall(r'(?<![\w-])--?[A-Za-z]\w*', done.stdout))
         return known[path]
@@ -90,8 +90,8 @@ def flags_of():
 def demo(tmp_path_factory):
     """A folder in which the demo has been run."""
     folder = tmp_path_factory.mktemp('demo')
-    done = subprocess.run([sys.executable, os.path.join(ROOT, 'demo.py'), '--shipped', '-o', 'demo'], cwd=str(folder),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([sys.executable, os.path.join(ROOT, 'tools/demo.py'), '--shipped', '-o', 'demo'], cwd=str(folder),
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -134,7 +134,7 @@ def test_shipped_rendering_is_what_the_demo_renders(demo, tmp_path):
     assert demo_script.render(str(tmp_path), paths)
     for path in paths:
         here, shipped = (soundfile.read(os.path.join(folder, os.path.basename(path)))[0]
-                         for folder in (str(tmp_path), os.path.join(ROOT, 'demo_data')))
+                         for folder in (str(tmp_path), os.path.join(ROOT, 'tools', 'demo_data')))
         # other versions of FluidSynth may round differently
         assert here.shape == shipped.shape and np.corrcoef(here, shipped)[0, 1] > 0.99, path
 

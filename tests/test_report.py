@@ -13,15 +13,15 @@ import mir_eval
 import numpy as np
 import pytest
 import soundfile
-
-import architecture
-import report
-import unpickle
 from conftest import ROOT
-from errors import InputError
-from evaluation import compare
+
+from deepconvsep.errors import InputError
+from deepconvsep.formats import pickles
+from deepconvsep.metrics import compare
+from deepconvsep.network import architecture
+from deepconvsep.report import picture
+from deepconvsep.report.page import Song, mean, write
 from examples.bach10 import recipe
-from plots import picture
 
 SCRIPT = 'examples/bach10/separate_bach10.py'
 HOSTILE = '<img src=x onerror=alert(1)> & "50%" \'#1?\' é'
@@ -61,7 +61,7 @@ def separated(tmp_path_factory):
     folder = tmp_path_factory.mktemp('report')
     params = [np.zeros(shape, np.float32) for shape in architecture.BACH10_COMPACT.param_shapes()]
     params[-1][:] = 1, 2, 3, 4
-    unpickle.dump_arrays(str(folder / 'model.pkl'), params)
+    pickles.dump_arrays(str(folder / 'model.pkl'), params)
     true = [tone(2, 300 * (index + 1), 44100, index) for index in range(4)]
     (folder / 'true').mkdir()
     for source, samples in zip(('bassoon', 'clarinet', 'saxophone', 'violin'), true):
@@ -69,7 +69,7 @@ def separated(tmp_path_factory):
     soundfile.write(str(folder / (HOSTILE + '.wav')), sum(true), 44100)
     done = subprocess.run([sys.executable, os.path.join(ROOT, SCRIPT), '-i', HOSTILE + '.wav', '-o', 'out', '-m',
                            'model.pkl', '--report', '--references', 'true', '--accompaniment', '--quiet'],
-                          cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                          cwd=str(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == os.path.join('out', 'index.html')
     return folder
@@ -139,10 +139,10 @@ def test_page_of_several_sounds_without_references(tmp_path):
     for number in range(2):
         path = str(tmp_path / 'page' / ('%d.wav' % number))
         soundfile.write(path, tone(0.5, 500), RATE)
-        songs.append(report.Song('song %d' % number, path, {'all': path}))
+        songs.append(Song('song %d' % number, path, {'all': path}))
     soundfile.write(str(tmp_path / 'page' / 'empty.wav'), np.zeros(0), RATE)
-    songs.append(report.Song('nothing', str(tmp_path / 'page' / 'empty.wav'), {}))
-    page = Page(report.write(str(tmp_path / 'page'), songs, 'Two', ['python', 'x.py'], {'Model': '<b>'}))
+    songs.append(Song('nothing', str(tmp_path / 'page' / 'empty.wav'), {}))
+    page = Page(write(str(tmp_path / 'page'), songs, 'Two', ['python', 'x.py'], {'Model': '<b>'}))
     assert 'song 1' in page.text and '#sound-2' in page.links and 'table' not in page.names and 'b' not in page.names
     assert '0.wav' in page.links and sorted(os.listdir(str(tmp_path / 'page' / 'report'))) == [
         '%d-%s.png' % (number, kind) for number, kind in
@@ -175,7 +175,7 @@ def test_silent_reference_has_no_score(tmp_path):
     paths = {name: str(tmp_path / (name + '.wav')) for name in 'ab'}
     scores = compare.score(paths['a'], {'a': paths['a'], 'b': paths['a']}, paths)
     assert np.isnan(scores['b']['SDR']) and scores['a']['SDR'] > 50
-    assert compare.encode(scores)['b']['SDR'] is None and report.mean(scores)['SDR'] == scores['a']['SDR']
+    assert compare.encode(scores)['b']['SDR'] is None and mean(scores)['SDR'] == scores['a']['SDR']
 
 
 def test_true_stems_are_found_by_name(tmp_path):

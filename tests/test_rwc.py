@@ -7,7 +7,7 @@ import pytest
 import scipy.io
 
 import rwc
-from errors import InputError
+from deepconvsep.errors import InputError
 
 
 @pytest.fixture(scope='module')
@@ -68,7 +68,7 @@ def test_get_audio_recorded(recorded, instruments):
 
 def test_onset_is_trimmed_at_any_rate(tmp_path):
     """A burst after 0.2 s of silence, at 48 kHz: from one hop before the first window that touches it."""
-    import audio
+    from deepconvsep import audio
     root = tmp_path
     for folder in ('wav/301', 'mat'):
         (root / folder).mkdir(parents=True)

@@ -4,9 +4,10 @@ import doctest
 import numpy as np
 import pytest
 
-import score
-from errors import InputError
-from score import Note
+import util
+from deepconvsep import score
+from deepconvsep.errors import InputError
+from deepconvsep.score import Note, notes
 
 PLAIN = [Note(0.5, 1., 69), Note(1., 1.5, 72), Note(2., 2.3, 66), Note(2.3, 2.305, 67), Note(4., 4.5, 58)]
 
@@ -17,7 +18,7 @@ def write(path, text):
 
 
 def test_docstrings():
-    failed, tried = doctest.testmod(score)
+    failed, tried = doctest.testmod(notes)
     assert tried >= 4 and not failed
 
 
@@ -108,11 +109,11 @@ def test_length_and_number_recorded(golden, golden_json):
     counted = 0
     for row in golden_json('2_util/midi.json')['num_length']:
         if row['score'] == 'one':  # the original cannot read it
-            assert score.getMidiLength('one', folder) == 1. and score.getMidiNum('one', folder, 0, 40.) == 1
+            assert util.getMidiLength('one', folder) == 1. and util.getMidiNum('one', folder, 0, 40.) == 1
         elif 'getMidiLength' in row:
-            assert score.getMidiLength(row['score'], folder) == pytest.approx(row['getMidiLength']['ok'], rel=1e-7)
+            assert util.getMidiLength(row['score'], folder) == pytest.approx(row['getMidiLength']['ok'], rel=1e-7)
         else:
-            number = score.getMidiNum(row['score'], folder, row['begin'], row['finish'])
+            number = util.getMidiNum(row['score'], folder, row['begin'], row['finish'])
             # the original fails, or says 1, where there is no note
             assert number == row['getMidiNum'].get('ok', 0) or (number, row['getMidiNum'].get('ok')) == (0, 1)
             counted += number
@@ -124,7 +125,7 @@ def test_length_and_number_recorded(golden, golden_json):
 @pytest.fixture(scope='module')
 def duet(tmp_path_factory):
     """The same two parts as MusicXML and as MIDI: 60 quarters a minute, 120 from quarter 4; a tie, a chord, a rest."""
-    music21 = pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
+    music21 = pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
     violin, clarinet = music21.stream.Part(id='violin'), music21.stream.Part(id='clarinet')
     violin.partName, clarinet.partName = 'Violin', 'Clarinet'
     clarinet.insert(0, music21.instrument.Clarinet())  # in B flat: written a tone above what sounds
@@ -157,7 +158,7 @@ def test_read_notation(duet, kind):
 
 
 def test_midi_is_not_quantized(tmp_path):
-    music21 = pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
+    music21 = pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
     part = music21.stream.Part()
     for onset in (0.11, 1.37):
         part.insert(onset, music21.note.Note('A4', quarterLength=0.91))

@@ -4,17 +4,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-import harmonics
-import score_guide
-import separation
-import transform
-from errors import InputError
+from deepconvsep import stft
+from deepconvsep.errors import InputError
+from deepconvsep.score import Note, rows
+from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
+from deepconvsep.score.match import ScoreMatch
+from deepconvsep.separation import separator as separator_module
+from deepconvsep.separation.separator import Separator
+from deepconvsep.settings import ScoreSettings, Settings
 from examples.bach10 import recipe as data
 from examples.bach10_scoreinformed import recipe
-from score import Note
-from score_guide import ScoreGuide
-from score_match import ScoreMatch
-from settings import ScoreSettings, Settings
 
 RATE = 44100
 
@@ -91,7 +90,7 @@ def test_silence_and_a_short_sound_say_nothing(magnitudes):
 
 
 def test_blocks_do_not_matter(magnitudes):
-    notes = score_guide.whole_piece(tune(1), score_guide.plain(recipe.SETTINGS))
+    notes = whole_piece(tune(1), plain(recipe.SETTINGS))
     whole, blocks = (ScoreMatch(notes, recipe.SETTINGS) for _ in range(2))
     whole.add(0, magnitudes)
     for first in range(0, len(magnitudes), 100):
@@ -122,14 +121,14 @@ def direct_shares(magnitudes):
 def test_pieces_longer_than_40_seconds():
     """Without the defects as note_rows has them; with them, every 40 s start anew, as in the training."""
     scores = [melody(1, 130., 60), melody(2, 130., 50)]
-    whole = score_guide.whole_piece(scores, recipe.SETTINGS)
+    whole = whole_piece(scores, recipe.SETTINGS)
     assert whole.shape == (2, 260, 43)
     # widened by 0.2 s, 17 frames; the last one may sound on for 0.5 s
     expected = [[max(0, int(onset * RATE / 512) - 17), int(offset * RATE / 512) + 17, midi]
                 for onset, offset, midi in scores[0]]
     expected[-1][1] = int(130.5 * RATE / 512)
     np.testing.assert_array_equal(whole[0, :, :3], expected)
-    legacy = score_guide.whole_piece(scores, recipe.LEGACY_SETTINGS)
+    legacy = whole_piece(scores, recipe.LEGACY_SETTINGS)
     # 86 frames a second from the beginning of each 40 s
     row = next(row for row in legacy[0] if row[2] == scores[0][165].midi and abs(row[0] - 7085) < 30)
     assert row[0] == round(80 * RATE / 512) + int(2.5 * 86) - 17
@@ -138,9 +137,9 @@ def test_pieces_longer_than_40_seconds():
 def test_a_guide_filters_as_the_training_does(magnitudes):
     """In blocks anywhere, the channels are the mixture times the masks of the whole file, and add up to it."""
     guide = ScoreGuide(tune(2), recipe.SETTINGS)
-    notes = harmonics.stack_rows([harmonics.note_rows(
+    notes = rows.stack_rows([rows.note_rows(
         own, len(magnitudes), before=.2, after=.2, fermata=.5) for own in tune(2)])
-    masks = harmonics.harmonic_mask(notes, 0, len(magnitudes), 2049).reshape(len(magnitudes), 4, 2049)
+    masks = rows.harmonic_mask(notes, 0, len(magnitudes), 2049).reshape(len(magnitudes), 4, 2049)
     channels = guide(300, magnitudes[300:485])
     np.testing.assert_allclose(channels, masks[300:485] * magnitudes[300:485, None], atol=1e-6)
     np.testing.assert_allclose(channels.sum(axis=1), magnitudes[300:485], rtol=1e-5)
@@ -154,19 +153,19 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
     def passing(network, params, settings, batch_size):
         assert network.channels == 4
         return lambda windows: windows / (windows.sum(axis=1, keepdims=True) + 1e-30)
-    monkeypatch.setattr(separation, 'compile_masks', passing)
+    monkeypatch.setattr(separator_module, 'compile_masks', passing)
     network = dataclasses.replace(recipe.NETWORKS[3], name='x')
-    separator = separation.Separator(network, [], recipe.SETTINGS, batch_size=16)
+    separator = Separator(network, [], recipe.SETTINGS, batch_size=16)
     blocks = [mixture[first:first + 30000, None] for first in range(0, len(mixture), 30000)]
     stems = np.concatenate(list(separator.stems(blocks, ScoreGuide(scores, recipe.SETTINGS))))[:, :, 0].T
     tt = data.transform()
     magnitude, phase = tt.compute_file(mixture, phase=True)
-    notes = score_guide.whole_piece(scores, recipe.SETTINGS)
-    masks = harmonics.harmonic_mask(notes, 0, len(magnitude), 2049).reshape(len(magnitude), 4, 2049)
+    notes = whole_piece(scores, recipe.SETTINGS)
+    masks = rows.harmonic_mask(notes, 0, len(magnitude), 2049).reshape(len(magnitude), 4, 2049)
     for source in range(4):
         expected = tt.compute_inverse(masks[:, source] * magnitude, phase)[:len(mixture)]
         np.testing.assert_allclose(stems[source], expected, atol=2e-5)
-    assert transform.frame_count(len(mixture), 512) == len(magnitude)
+    assert stft.frame_count(len(mixture), 512) == len(magnitude)
 
 
 def test_settings_of_scores_survive_json():

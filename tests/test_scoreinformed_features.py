@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 import pytest
-
-import features
-import rwc
 from bach10_tree import make_bank, make_inputs
+
+import rwc
+from deepconvsep.features import tensors
 from examples.bach10 import compute_features_bach10rwc as bach10rwc
 from examples.bach10 import generation
 from examples.bach10 import recipe as data
@@ -57,12 +57,12 @@ def test_bach10_recorded(script, golden, golden_json, bach10, tmp_path):
     assert '1 pieces written' in succeed(script(*command)).stderr
     recorded = np.load(golden('6_features/bach10_scoreinformed.npz'))
     for output in golden_json('6_features/bach10_scoreinformed.json')['outputs']:
-        same(recorded, output['key'], features.load_tensor(str(tmp_path / output['file'])))
+        same(recorded, output['key'], tensors.load_tensor(str(tmp_path / output['file'])))
     assert json.loads((tmp_path / 'notes.json').read_text())['legacy'] is True
     # a lost note array comes back, what is there is kept
     (tmp_path / (PIECE + '__e_.shape')).unlink()
     assert '0 pieces written, 1 already there' in succeed(script(*command)).stderr
-    assert features.is_finished(str(tmp_path / (PIECE + '__e_.data')))
+    assert tensors.is_finished(str(tmp_path / (PIECE + '__e_.data')))
     other = script(*command[:-1])
     assert other.returncode == 1 and 'was made with legacy True: use the same' in other.stderr
 
@@ -70,8 +70,8 @@ def test_bach10_recorded(script, golden, golden_json, bach10, tmp_path):
 def test_bach10_without_the_defects(script, bach10, tmp_path):
     succeed(script('-m', 'examples.bach10_scoreinformed.compute_features_bach10', '--db', bach10, '--feature_path',
                    tmp_path, '--quiet'))
-    aligned = features.load_tensor(str(tmp_path / (PIECE + '.data')), '__g_')
-    widened = features.load_tensor(str(tmp_path / (PIECE + '.data')), '__e_')
+    aligned = tensors.load_tensor(str(tmp_path / (PIECE + '.data')), '__g_')
+    widened = tensors.load_tensor(str(tmp_path / (PIECE + '.data')), '__e_')
     assert aligned.shape[2] == 43
     for own, wider, notes_of_score, coarse in zip(aligned, widened, *(
             data.read_scores(os.path.join(bach10, PIECE), ending) for ending in ('_g', '_b'))):
@@ -123,8 +123,8 @@ def test_rwc_recorded(golden, golden_json, bank, monkeypatch, tmp_path, style):
             notes.write(path, scored.kinds(scores, combination, recipe.LEGACY_SETTINGS), recipe.LEGACY_SETTINGS, 10 ** 6,
                         2. * chunk, 2. * chunk + 2)
             for tag in ('__g_', '__e_'):
-                same(recorded, keys[name + (tag,)], features.load_tensor(path, tag))
-                os.unlink(features.shape_path(features.tagged(path, tag)))
+                same(recorded, keys[name + (tag,)], tensors.load_tensor(path, tag))
+                os.unlink(tensors.shape_path(tensors.tagged(path, tag)))
             compared += 3
     assert compared == len(keys)
 
@@ -141,8 +141,8 @@ def test_rwc_script_adds_notes_to_what_the_score_free_one_made(script, golden, b
         assert len([name for name in names if name.endswith('_%s.data' % tag)]) == written > 0
     # where a note is, its source sounds, and nothing else does
     path = str(tmp_path / PIECE / 'gt' / next(name for name in names if name.endswith('_0__m_.data')))
-    magnitudes = features.load_tensor(path)
-    aligned = features.load_tensor(path.replace('__m_', '__g_'))
+    magnitudes = tensors.load_tensor(path)
+    aligned = tensors.load_tensor(path.replace('__m_', '__g_'))
     for source, rows in zip(magnitudes[1:], aligned):
         energy, sounding = (source ** 2).sum(axis=1), np.zeros(len(source), bool)
         for begin, end, midi in rows[:, :3].astype(int):

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 
-import architecture
-import audio
-import model
-import unpickle
-from errors import InputError
+from deepconvsep import audio
+from deepconvsep.errors import InputError
+from deepconvsep.formats import pickles
+from deepconvsep.models import store
+from deepconvsep.network import architecture
+from deepconvsep.score import write_score
 from examples.bach10 import recipe as data
 from examples.bach10 import soundfonts
 from examples.bach10_scoreinformed import recipe, trainCNNrwc, trainCNNrwc_samp
-from score import write_score
 
 FOLDER = 'examples/bach10_scoreinformed/'
 SEPARATE = FOLDER + 'separate_bach10.py'
@@ -35,7 +35,7 @@ def succeed(done):
 def trees(tmp_path_factory):
     """Open data: two beginnings of pieces of Bach10, one of another chorale, samples; and mixtures of the pieces."""
     for module in ('music21', 'mido'):
-        pytest.importorskip(module, reason='%s is not installed (requirements-scores.txt)' % module)
+        pytest.importorskip(module, reason='%s is not installed (requirements/scores.txt)' % module)
     try:
         soundfonts.check([BANK])
     except InputError as error:
@@ -73,12 +73,13 @@ def trained(trees, tmp_path_factory):
     """The compact network after a few epochs on one piece: features, training, separation of Bach10, as subprocesses."""
     import subprocess
     import sys
+
     from conftest import ROOT
     out = tmp_path_factory.mktemp('trained')
 
     def run(name, *args):
         done = subprocess.run([sys.executable, os.path.join(ROOT, FOLDER + name + '.py')] + [str(arg) for arg in args],
-                              cwd=str(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                              cwd=str(out), capture_output=True, text=True)
         return succeed(done)
     run('compute_features_bach10rwc', '--db', trees / 'sibelius', '--rwc', trees / 'rwc', '--sample_size', 4, '--original',
         0, '--dtype', 'float32', '--feature_path', out / 'features', '--quiet')
@@ -91,7 +92,7 @@ def test_the_whole_chain(trees, trained):
     out, done = trained
     assert 'compact score-informed Bach10 network' in done.stderr and 'epoch 6/6: loss' in done.stderr
     assert re.search(r'going on with adam from epoch \d', done.stderr)
-    loaded = model.load(str(out / 'models' / 'model_CNNrwc_se1_gt.pkl'), recipe.NETWORKS, 'this test')
+    loaded = store.load(str(out / 'models' / 'model_CNNrwc_se1_gt.pkl'), recipe.NETWORKS, 'this test')
     assert loaded.network == architecture.SCOREINFORMED_COMPACT
     assert loaded.settings == dataclasses.replace(recipe.SETTINGS, overlap=20)
     assert loaded.settings.score.legacy is False and loaded.training['optimizer'] == 'adadelta, then adam'
@@ -195,22 +196,22 @@ def bare(path, network):
     """A model without settings, as the original's: zeros but for the last biases."""
     params = [np.zeros(shape, np.float32) for shape in network.param_shapes()]
     params[-1][:] = np.arange(1, len(params[-1]) + 1)
-    unpickle.dump_arrays(str(path), params)
+    pickles.dump_arrays(str(path), params)
     return str(path)
 
 
 def test_models_are_told_apart(tmp_path):
     for network, count in {architecture.SCOREINFORMED_1X1: 22, architecture.SCOREINFORMED_1X1_FOUR_BRANCHES: 22,
                            architecture.SCOREINFORMED_COMPACT: 17}.items():
-        loaded = model.load(bare(tmp_path / 'm.pkl', network), recipe.NETWORKS, 'this test')
+        loaded = store.load(bare(tmp_path / 'm.pkl', network), recipe.NETWORKS, 'this test')
         assert loaded.network == network and len(loaded.params) == count and loaded.settings is None
     sizes = {network.name: (len(network.param_shapes()), network.param_shapes()[-1]) for network in recipe.NETWORKS[:3]}
     assert list(sizes.values()) == [(17, (4,)), (17, (16,)), (11, (4,))]
     assert architecture.identify(architecture.SCOREINFORMED.param_shapes()) is architecture.SCOREINFORMED
     with pytest.raises(InputError, match='holds 17 arrays of the compact Bach10 network; x needs .*: use examples/bach10/'):
-        model.load(bare(tmp_path / 'm.pkl', architecture.BACH10_COMPACT), recipe.NETWORKS, 'x')
+        store.load(bare(tmp_path / 'm.pkl', architecture.BACH10_COMPACT), recipe.NETWORKS, 'x')
     with pytest.raises(InputError, match=': use examples/bach10_scoreinformed/separate_bach10.py'):
-        model.load(bare(tmp_path / 'm.pkl', architecture.SCOREINFORMED_1X1), data.NETWORKS, 'x')
+        store.load(bare(tmp_path / 'm.pkl', architecture.SCOREINFORMED_1X1), data.NETWORKS, 'x')
 
 
 def test_a_published_layout_separates_with_legacy_notes(script, trees, tmp_path):
@@ -249,7 +250,7 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
         '{"tolerance": 0.1, "fermata": 0.5, "nharmonics": 20, "interval": 50.0, "tuning": 440.0, "legacy": true, '
         '"timbre": null}')
     seen = []
-    monkeypatch.setattr('train_cli.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
+    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
     module.main(['--db', 'DB', '--feature_path', str(tmp_path)] + args)
     [(flags, (used, paths), at_test)] = seen
     assert used is recipe and at_test == {'scale_factor': .2} and flags.batch_memory == 100
@@ -282,7 +283,7 @@ def test_help_does_not_import_theano(script, name):
 
 
 def test_nmf_is_scored_under_the_same_names(script, trees, tmp_path):
-    done = succeed(script('benchmarks/nmf.py', '--db', trees / 'bach10', '-o', tmp_path / 'nmf', '--iterations', 15))
+    done = succeed(script('tools/benchmarks/nmf.py', '--db', trees / 'bach10', '-o', tmp_path / 'nmf', '--iterations', 15))
     assert re.search(r'\n[\d.]+ s of sound in [\d.]+ s\n', done.stdout)
     for piece in PIECES:
         assert quality(trees, tmp_path / 'nmf', '%s-%s.wav', piece) > 3
@@ -290,7 +291,7 @@ def test_nmf_is_scored_under_the_same_names(script, trees, tmp_path):
                           '--output', tmp_path / 'results'))
     assert re.search(r'violin +SDR', done.stdout)
     wrong = ['-i', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores', trees / 'bach10' / PIECES[1], '--iterations', 3]
-    succeed(script('benchmarks/nmf.py', '-o', tmp_path / 'wrong', *wrong))
+    succeed(script('tools/benchmarks/nmf.py', '-o', tmp_path / 'wrong', *wrong))
     assert quality(trees, tmp_path / 'wrong', '%s_%s.wav', PIECES[0]) < 1
 
 

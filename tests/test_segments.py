@@ -2,13 +2,13 @@
 import numpy as np
 import pytest
 
-import segments
+from deepconvsep.data.windows import EpochPlan, legacy_count, legacy_starts, window_starts
 
 
 def test_windows_cover_every_frame_and_no_window_is_superfluous():
     for time_context, overlap in ((30, 25), (30, 20), (10, 3), (10, 0), (7, 6), (1, 0)):
         for frames in range(1, 140):
-            starts = segments.window_starts(frames, time_context, overlap)
+            starts = window_starts(frames, time_context, overlap)
             covered = np.zeros(frames, bool)
             for start in starts[:-1]:
                 assert start + time_context < frames, 'only the last window may reach the end'
@@ -21,11 +21,11 @@ def test_windows_cover_every_frame_and_no_window_is_superfluous():
 def test_legacy_is_the_recorded_segmentation(golden_json):
     for row in golden_json('3_dataset/getNum.json'):
         sizes = row['T'], row['time_context'], row['overlap']
-        assert segments.legacy_count(*sizes) == row['getNum'], row
-        plenty = segments.legacy_starts(*sizes, count=5000)
+        assert legacy_count(*sizes) == row['getNum'], row
+        plenty = legacy_starts(*sizes, count=5000)
         if row['T'] >= row['time_context']:
             assert (plenty < row['T']).sum() == row['windows_cut'], row
-        assert len(segments.legacy_starts(*sizes)) == row['getNum']
+        assert len(legacy_starts(*sizes)) == row['getNum']
 
 
 @pytest.mark.parametrize('seed', range(20))
@@ -35,7 +35,7 @@ def test_a_plan_visits_every_window_once(seed):
     chunk_size, run = int(rng.integers(1, 200)), int(rng.integers(1, 33))
     orders = []
     for epoch in range(3):
-        plan = segments.EpochPlan(counts, chunk_size, run, seed, epoch)
+        plan = EpochPlan(counts, chunk_size, run, seed, epoch)
         visited = []
         for chunk in range(len(plan)):
             windows = np.array([(file, window) for file, first, last in plan.runs(chunk)
@@ -56,7 +56,7 @@ def test_runs_are_no_longer_than_asked_and_lie_elsewhere_in_the_next_epoch():
     cuts = []
     for epoch in range(2):
         # chunks so small that neighbouring runs rarely meet and are joined
-        plan = segments.EpochPlan(counts, 40, 8, 0, epoch)
+        plan = EpochPlan(counts, 40, 8, 0, epoch)
         lengths = np.array([last - first for k in range(len(plan)) for _, first, last in plan.runs(k)])
         assert np.median(lengths) <= 8 and lengths.max() <= 24
         cuts.append({(file, first) for k in range(len(plan)) for file, first, _ in plan.runs(k)})
@@ -65,7 +65,7 @@ def test_runs_are_no_longer_than_asked_and_lie_elsewhere_in_the_next_epoch():
 
 def test_the_order_mixes_files_evenly():
     """In every chunk of a plan, each of 20 equal files has about its share of the windows."""
-    plan = segments.EpochPlan(np.full(20, 1000), 4000, 32, 3, 0)
+    plan = EpochPlan(np.full(20, 1000), 4000, 32, 3, 0)
     for chunk in range(len(plan)):
         share = np.zeros(20)
         for file, first, last in plan.runs(chunk):

@@ -5,13 +5,13 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-
-import architecture
-import audio
-import separate_cli
-import song
-import unpickle
 from conftest import ROOT
+
+from deepconvsep import audio
+from deepconvsep.formats import pickles
+from deepconvsep.network import architecture
+from deepconvsep.separation.program import gather
+from tests import song
 
 DSD = 'examples/dsd100/separate_dsd.py'
 IKALA = 'examples/ikala/separate_ikala.py'
@@ -72,7 +72,7 @@ def test_recorded_ikala_stems(script, golden, golden_json, tmp_path):
               for (low, high), shape in zip(info['bounds'], info['shapes'])]
     for param, check in zip(params, golden_json('5_end_to_end/model_checks.json')['ikala']):
         np.testing.assert_allclose(param.sum(dtype=float), check['sum'], rtol=1e-6)
-    unpickle.dump_arrays(str(tmp_path / 'model.pkl'), params)
+    pickles.dump_arrays(str(tmp_path / 'model.pkl'), params)
     done = script(IKALA, '-i', golden('5_end_to_end/ikala/10161_chorus.wav'),
                   golden('5_end_to_end/ikala/mono.wav'), '-o', tmp_path / 'out', '-m', tmp_path / 'model.pkl')
     assert done.returncode == 0, done.stderr
@@ -223,7 +223,7 @@ def test_help_without_theano(script, tmp_path, path):
 
 
 def test_a_model_of_another_script_is_named(script, golden, tmp_path):
-    unpickle.dump_arrays(str(tmp_path / 'm.pkl'),
+    pickles.dump_arrays(str(tmp_path / 'm.pkl'),
                          [np.zeros(shape, np.float32) for shape in architecture.DSD100_FOUR_BRANCHES.param_shapes()])
     done = script(IKALA, '-i', golden('5_end_to_end/dsd/mix.wav'), '-o', tmp_path, '-m', tmp_path / 'm.pkl')
     assert done.returncode == 1
@@ -272,11 +272,11 @@ def test_names_of_the_songs_of_a_dataset(tmp_path, monkeypatch):
     for path in ('Test/A/mixture.wav', 'Test/B/mixture.wav', 'Test/C.flac', 'Test/out/A/vocals.wav', 'Test/.x/y.wav'):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
-    assert separate_cli.gather(['Test'], 'Test/out') == {
+    assert gather(['Test'], 'Test/out') == {
         'Test/A/mixture.wav': 'A', 'Test/B/mixture.wav': 'B', 'Test/C.flac': 'C'}
-    assert list(separate_cli.gather(['Test/A/mixture.wav', 'Test/B/mixture.wav'], 'out').values()) == ['A', 'B']
-    assert list(separate_cli.gather(['Test/A/mixture.wav'], 'out').values()) == ['mixture']
-    assert list(separate_cli.gather(['.'], 'Test/out').values()) == ['Test/C', 'Test/A', 'Test/B']
+    assert list(gather(['Test/A/mixture.wav', 'Test/B/mixture.wav'], 'out').values()) == ['A', 'B']
+    assert list(gather(['Test/A/mixture.wav'], 'out').values()) == ['mixture']
+    assert list(gather(['.'], 'Test/out').values()) == ['Test/C', 'Test/A', 'Test/B']
 
 
 def test_a_folder_of_songs_is_separated_as_the_evaluation_reads_it(script, golden, dsd_model, tmp_path):

@@ -4,14 +4,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-import architecture
-import audio
-import model
-import overlap
-import separation
-import settings
-import streaming
 import transform
+import util
+from deepconvsep import audio, settings, stft
+from deepconvsep.errors import InputError
+from deepconvsep.models import store
+from deepconvsep.network import architecture
+from deepconvsep.separation.separator import Separator, separate_file
 from examples.dsd100 import recipe
 
 RS = np.random.RandomState
@@ -19,8 +18,8 @@ RS = np.random.RandomState
 
 @pytest.fixture(scope='session')
 def separator(golden):
-    loaded = model.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'separate_dsd')
-    return separation.Separator(loaded.network, loaded.params, recipe.LEGACY_SETTINGS, batch_size=8)
+    loaded = store.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'separate_dsd')
+    return Separator(loaded.network, loaded.params, recipe.LEGACY_SETTINGS, batch_size=8)
 
 
 def run(separator, x, size=1 << 16, **more):
@@ -37,7 +36,7 @@ def test_streamed_transform_equals_the_whole(length, block, hop):
         pytest.skip('too slow sample by sample')
     x = RS(0).normal(size=(2, length))
     window = np.hanning(1024)
-    analysis, synthesis = streaming.STFT(window, hop, 2), streaming.InverseSTFT(window, hop)
+    analysis, synthesis = stft.STFT(window, hop, 2), stft.InverseSTFT(window, hop)
     spectra, sound = [], []
     for start in range(0, length, block):
         spectra.append(analysis.push(x[:, start:start + block]))
@@ -75,8 +74,8 @@ def test_blocks_and_batches_do_not_change_the_stems(separator, golden):
     reference = run(separator, x)
     for size in (999, 5000, 70000):
         np.testing.assert_allclose(run(separator, x, size), reference, atol=1e-9)
-    loaded = model.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'separate_dsd')
-    other = separation.Separator(loaded.network, loaded.params, recipe.LEGACY_SETTINGS, batch_size=3)
+    loaded = store.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'separate_dsd')
+    other = Separator(loaded.network, loaded.params, recipe.LEGACY_SETTINGS, batch_size=3)
     np.testing.assert_allclose(run(other, x), reference, atol=1e-6)
     np.testing.assert_array_equal(run(separator, x), reference)
 
@@ -99,7 +98,7 @@ def test_accompaniment_is_the_rest(separator):
 
 
 def test_an_identity_network_returns_the_input():
-    separator = separation.Separator.__new__(separation.Separator)
+    separator = Separator.__new__(Separator)
     separator.network = dataclasses.replace(architecture.DSD100, decoders=(0,), outputs=(0,))
     separator.settings = settings.Settings(('all',), window='hanning')
     separator.window, separator.batch_size = np.hanning(1024), 4
@@ -114,9 +113,9 @@ def test_equals_a_plain_restatement(separator):
     tt = transform.transformFFT(frameSize=1024, hopSize=512, window=np.hanning)
     mag, phase = tt.compute_file(x, phase=True)
     scaled = (0.3 * mag).astype(np.float32)
-    fbatch, count = overlap.generate_overlapadd(scaled, 513, 30, 25, 8)
+    fbatch, count = util.generate_overlapadd(scaled, 513, 30, 25, 8)
     masked = np.array([separator._masks(batch.astype(np.float32)) * batch for batch in fbatch])
-    blended = overlap.overlapadd_multi(masked.transpose(0, 2, 1, 3, 4)[:, :, :, None], None, count, 25)
+    blended = util.overlapadd_multi(masked.transpose(0, 2, 1, 3, 4)[:, :, :, None], None, count, 25)
     for index, stem in enumerate(run(separator, x[:, None]).transpose(1, 0, 2)):
         expected = tt.compute_inverse(blended[index, :len(phase)] / 0.3, phase)[:len(x)]
         np.testing.assert_allclose(stem[:, 0], expected, atol=2e-6)
@@ -128,7 +127,7 @@ def test_other_rates_keep_rate_and_length(separator, tmp_path, rate, length):
     x = RS(10).uniform(-0.5, 0.5, (length, 2))
     audio.write(str(tmp_path / 'x.wav'), x, rate)
     outputs = [str(tmp_path / name) for name in 'abcd']
-    assert separation.separate_file(separator, str(tmp_path / 'x.wav'), outputs, quiet=True) == length
+    assert separate_file(separator, str(tmp_path / 'x.wav'), outputs, quiet=True) == length
     for output in outputs:
         stem, stem_rate = audio.read(output)
         assert stem.shape == (length, 1) and stem_rate == rate
@@ -138,7 +137,7 @@ def test_nothing_is_written_when_an_input_turns_bad(separator, tmp_path):
     x = RS(11).uniform(-0.5, 0.5, (200000, 1))
     x[150000] = np.nan
     audio.write(str(tmp_path / 'x.wav'), x, 44100, subtype='FLOAT')
-    with pytest.raises(audio.InputError, match='NaN'):
-        separation.separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'],
+    with pytest.raises(InputError, match='NaN'):
+        separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'],
                                  quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ['x.wav']

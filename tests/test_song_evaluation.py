@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-import song
+from tests import song
 
 SONG = 'The Easton Ellises - Falcon 69'
 

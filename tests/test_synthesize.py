@@ -8,17 +8,17 @@ import pytest
 import soundfile
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-import audio
 import rwc
-import score
-from errors import InputError
+import util
+from deepconvsep import audio, score
+from deepconvsep.errors import InputError
 from examples.bach10 import chorales, recipe, soundfonts
 
 SCRIPT = 'examples/bach10/synthesize.py'
 PIECE = '01-AchGottundHerr'
 
-pytest.importorskip('music21', reason='music21 is not installed (requirements-scores.txt)')
-pytest.importorskip('mido', reason='mido is not installed (requirements-scores.txt)')
+pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
+pytest.importorskip('mido', reason='mido is not installed (requirements/scores.txt)')
 
 
 def needs(*banks):
@@ -81,6 +81,7 @@ def built(tmp_path_factory):
     """The first piece, played by a bank; made once."""
     import subprocess
     import sys
+
     from conftest import ROOT
     made = {}
 
@@ -172,6 +173,7 @@ def bank(tmp_path_factory):
     """A sample bank of two families for three musicians."""
     import subprocess
     import sys
+
     from conftest import ROOT
     needs('timgm6mb', 'freepats')
     folder = str(tmp_path_factory.mktemp('bank'))
@@ -235,7 +237,7 @@ def test_the_whole_chain(script, bank, tmp_path):
         done = succeed(script('examples/bach10/compute_features_bach10rwc.py', '--db', scores, '--rwc', bank,
                               '--sample_size', 3, '--original', original, '--dtype', 'float32'))
         assert '3 files written, 0 already there, 0 left out' in done.stderr
-    tempi = [score.getMidiLength('violin' + recipe.SCORE_ENDINGS[style], str(scores / piece))
+    tempi = [util.getMidiLength('violin' + recipe.SCORE_ENDINGS[style], str(scores / piece))
              for style in ('fast', 'original', 'slow')]
     assert tempi == sorted(tempi) and tempi[2] > 1.3 * tempi[0]
 

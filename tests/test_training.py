@@ -5,25 +5,23 @@ import os
 import numpy as np
 import pytest
 
-import backend
+from deepconvsep.backend.prepare import prepare
 
-theano = backend.prepare(verbose=False)
+theano = prepare(verbose=False)
 
-import lasagne  # noqa: E402
-import theano.tensor as T  # noqa: E402
+import lasagne
+import theano.tensor as T
+from recorded import RecordedNetwork
 
-import architecture  # noqa: E402
-import checkpoint  # noqa: E402
-import dataset  # noqa: E402
-import features  # noqa: E402
-import network  # noqa: E402
-import objective  # noqa: E402
-import train_cli  # noqa: E402
-import training  # noqa: E402
-from errors import InputError  # noqa: E402
-from examples.dsd100 import recipe as dsd100  # noqa: E402
-from examples.ikala import recipe as ikala  # noqa: E402
-from recorded import RecordedNetwork  # noqa: E402
+import dataset
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.network import architecture
+from deepconvsep.network import build as layers
+from deepconvsep.training import checkpoint, objective, program
+from deepconvsep.training.run import Run, Step
+from examples.dsd100 import recipe as dsd100
+from examples.ikala import recipe as ikala
 
 # recorded name -> (network, loss, noise in the masks' numerator)
 BACH10_LOSS = objective.reconstruction(('error1', 'error2', 'error3', 'error4'))
@@ -55,7 +53,7 @@ def graph(name, written_out):
     assert [term.name for term in terms] == recorded.info['component_names']
     real = theano.config.floatX
     entry = T.tensor4()
-    net = network.build(arch, entry, len(recorded.inputs))
+    net = layers.build(arch, entry, len(recorded.inputs))
     lasagne.layers.set_all_param_values(net, [param.astype(real) for param in recorded.params])
     mixture = entry.sum(axis=1)
     targets = [T.constant(recorded.targets[:, source].astype(real)) for source in range(recorded.targets.shape[1])]
@@ -67,7 +65,7 @@ def graph(name, written_out):
             in_numerator)
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
     else:
-        masks = network.soft_masks(network.source_outputs(net), noise, recorded.info['eps'], in_numerator)
+        masks = layers.soft_masks(layers.source_outputs(net), noise, recorded.info['eps'], in_numerator)
         total, values = objective.evaluate(terms, [mask * mixture for mask in masks], targets)
         loss = abs(total)
         gradients = theano.grad(loss, params, disconnected_inputs='ignore')
@@ -141,7 +139,7 @@ def small_features(tmp_path_factory):
     for song, frames in enumerate([100, 47, 160, 30]):
         parts = rs.uniform(size=(4, frames, 17)) ** 3
         tensor = np.concatenate([parts.sum(axis=0, keepdims=True), parts])
-        features.save_tensor(str(folder / ('song%d_0.data' % song)), tensor, '__m_')
+        tensors.save_tensor(str(folder / ('song%d_0.data' % song)), tensor, '__m_')
     return str(folder)
 
 
@@ -152,7 +150,7 @@ def start(folder, small_features, validation=None, batch_memory=4, **more):
     data = load(exclude_list=[validation] if validation else [])
     held_out = load(exclude_list=['song%d' % n for n in range(4) if 'song%d' % n != validation]) if validation else None
     os.makedirs(str(folder), exist_ok=True)
-    return training.Run(str(folder), 'x', SMALL, SETTINGS, dsd100.LOSS, data, held_out, seed=1, quiet=True, **more)
+    return Run(str(folder), 'x', SMALL, SETTINGS, dsd100.LOSS, data, held_out, seed=1, quiet=True, **more)
 
 
 def values(run):
@@ -207,8 +205,8 @@ def test_training_lowers_the_loss_and_keeps_the_best_epoch(tmp_path, small_featu
     assert losses[-1] < 0.9 * losses[0]
     best = min(run.history, key=lambda row: row['validation'])
     assert [row['best'] for row in run.history][best['epoch'] - 1]
-    import model
-    loaded = model.load(str(tmp_path / 'model_x.pkl'), (SMALL,), 'test')
+    from deepconvsep.models import store
+    loaded = store.load(str(tmp_path / 'model_x.pkl'), (SMALL,), 'test')
     assert loaded.training['epochs'] == best['epoch'] and loaded.settings == SETTINGS
     # the held-out loss, by a plain restatement on one window at a time
     run.step.set_values(loaded.params)
@@ -233,7 +231,7 @@ def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_feature
             if killed == 18:  # between the model and the checkpoint of its epoch
                 broken.save = broken.step.train
         broken._next_phase = dying
-        broken.step.train = training.Step.train.__get__(broken.step)
+        broken.step.train = Step.train.__get__(broken.step)
     with pytest.raises(Killed):
         broken.run(2, 1)
     resumed = start(tmp_path / 'broken', small_features, **phases)
@@ -268,17 +266,17 @@ def test_a_step_on_filtered_inputs_equals_the_network_on_them(outputs, biases):
     masks = (masks / masks.sum(axis=1, keepdims=True)).reshape(70, -1)
     starts = np.array([0, 31, 40])
     with theano.configparser.change_flags(floatX='float64'):
-        step = training.Step(small, SETTINGS, BACH10_LOSS, 3, seed=2)
+        step = Step(small, SETTINGS, BACH10_LOSS, 3, seed=2)
         params = [rs.uniform(0, .3, size=shape) for shape in small.param_shapes()]
         step.set_values(params)
         step.load_chunk(inputs, outputs, masks)
         window = starts[:, None] + np.arange(30)
         filtered = (inputs[:, None] * masks.reshape(70, 4, 17))[window].transpose(0, 2, 1, 3)
         entry = T.tensor4()
-        net = network.build(small, entry, 3, literal=True)
+        net = layers.build(small, entry, 3, literal=True)
         lasagne.layers.set_all_param_values(net, params)
-        decoded = theano.function([entry], network.source_outputs(net))(filtered)
-        noise = network.mask_noise((3, 30, 17), 2)
+        decoded = theano.function([entry], layers.source_outputs(net))(filtered)
+        noise = layers.mask_noise((3, 30, 17), 2)
         found = step.evaluate(starts)
     shares = [one + SETTINGS.mask_eps * noise for one in decoded]
     targets = outputs[window].reshape(3, 30, 4, 17)
@@ -337,6 +335,6 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
 
 
 def test_songs_of_feature_files():
-    assert train_cli.song_of('A - B_12__m_.data') == 'A - B'
-    assert train_cli.song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
-    assert train_cli.song_of('10161_chorus__m_.data') == '10161_chorus'
+    assert program.song_of('A - B_12__m_.data') == 'A - B'
+    assert program.song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
+    assert program.song_of('10161_chorus__m_.data') == '10161_chorus'

@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 import soundfile
-
-import song
 from conftest import ROOT
-from evaluation import bss_eval
+
+from deepconvsep.metrics import bss_eval
+from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
 TRAIN = 'examples/dsd100/trainCNN.py'

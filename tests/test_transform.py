@@ -5,14 +5,15 @@ import os
 import numpy as np
 import pytest
 import scipy.signal.windows
-
-import features
-import transform
 from conftest import assert_sampled
-from errors import InputError
+
+import transform
+from deepconvsep import stft
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
 
 WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackmanharris,
-           'sinebell': transform.sinebell}
+           'sinebell': stft.sinebell}
 
 
 def plain_stft(data, window, hop, nfft):
@@ -97,7 +98,7 @@ def test_recorded_feature_files(golden, golden_json, tmp_path):
                 assert open(ours).read() == open(theirs).read()
             else:
                 np.testing.assert_allclose(np.fromfile(ours), np.fromfile(theirs), atol=1e-12)
-                np.testing.assert_allclose(features.load_tensor(theirs).ravel(), np.fromfile(ours), atol=1e-12)
+                np.testing.assert_allclose(tensors.load_tensor(theirs).ravel(), np.fromfile(ours), atol=1e-12)
 
 
 def test_recorded_return_values(golden, golden_json):
@@ -126,11 +127,11 @@ def test_compute_playing(tmp_path):
 
 def test_float32_features_are_half_the_size(tmp_path):
     tensor = np.random.RandomState(0).uniform(size=(3, 4, 5))
-    features.save_tensor(str(tmp_path / 'a.data'), tensor, '__m_')
-    features.save_tensor(str(tmp_path / 'b.data'), tensor, '__m_', np.float32)
+    tensors.save_tensor(str(tmp_path / 'a.data'), tensor, '__m_')
+    tensors.save_tensor(str(tmp_path / 'b.data'), tensor, '__m_', np.float32)
     assert os.path.getsize(str(tmp_path / 'a__m_.data')) == 2 * os.path.getsize(str(tmp_path / 'b__m_.data')) == 480
-    np.testing.assert_array_equal(features.load_tensor(str(tmp_path / 'a.data'), '__m_'), tensor)
-    half = features.open_tensor(str(tmp_path / 'b.data'), '__m_')
+    np.testing.assert_array_equal(tensors.load_tensor(str(tmp_path / 'a.data'), '__m_'), tensor)
+    half = tensors.open_tensor(str(tmp_path / 'b.data'), '__m_')
     assert half.dtype == np.float32 and half.shape == (3, 4, 5)
     np.testing.assert_allclose(half, tensor, rtol=1e-6)
 
@@ -145,21 +146,21 @@ def test_float32_features_are_half_the_size(tmp_path):
 ])
 def test_bad_shape_files_are_named(tmp_path, text, message):
     path = str(tmp_path / 'x.data')
-    features.save_tensor(path, np.zeros((3, 4)), '__m_')
+    tensors.save_tensor(path, np.zeros((3, 4)), '__m_')
     shape = tmp_path / 'x__m_.shape'
     shape.unlink() if text is None else shape.write_bytes(text)
     with pytest.raises(InputError, match=message):
-        features.open_tensor(path, '__m_')
-    assert not features.is_finished(path, '__m_')
+        tensors.open_tensor(path, '__m_')
+    assert not tensors.is_finished(path, '__m_')
 
 
 def test_truncated_data_is_named(tmp_path):
     path = str(tmp_path / 'x.data')
-    features.save_tensor(path, np.zeros((3, 4)))
+    tensors.save_tensor(path, np.zeros((3, 4)))
     with open(path, 'r+b') as data:
         data.truncate(50)
     with pytest.raises(InputError, match='x.data holds 50 bytes, but x.shape says 3x4'):
-        features.load_tensor(path)
+        tensors.load_tensor(path)
 
 
 def test_the_base_class_computes_nothing():
@@ -188,18 +189,18 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
     @contextlib.contextmanager
     def full(path):
         yield '/dev/full'
-    monkeypatch.setattr(features.files, 'atomic_path', full)
+    monkeypatch.setattr(tensors.files, 'atomic_path', full)
     with pytest.raises(InputError, match='cannot write .*x__m_.data: .*: is the disk full'):
-        features.save_tensor(str(tmp_path / 'x.data'), np.zeros(100000), '__m_')
+        tensors.save_tensor(str(tmp_path / 'x.data'), np.zeros(100000), '__m_')
 
 
 def test_a_missing_folder_is_named_by_the_file_that_was_asked_for(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
-        features.save_tensor(str(tmp_path / 'nowhere' / 'x.data'), np.zeros(3))
+        tensors.save_tensor(str(tmp_path / 'nowhere' / 'x.data'), np.zeros(3))
     assert caught.value.filename == str(tmp_path / 'nowhere' / 'x.data')
 
 
 def test_nothing_plays_in_no_samples(tmp_path):
     tt = transform.transformFFT()
     tt.compute_playing(np.zeros((0, 3)), str(tmp_path / 'x.data'))
-    assert features.load_tensor(str(tmp_path / 'x.data'), '__l_').shape == (3, 0)
+    assert tensors.load_tensor(str(tmp_path / 'x.data'), '__l_').shape == (3, 0)

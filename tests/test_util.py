@@ -4,7 +4,7 @@ import pytest
 import soundfile
 
 import util
-from errors import InputError
+from deepconvsep.errors import InputError
 
 
 def test_the_names_are_there():

@@ -3,9 +3,9 @@ import os
 
 import numpy as np
 import pytest
-
 import sound_tree
-import validate
+
+from deepconvsep.features import songs
 
 SCRIPT = 'examples/dsd100/compute_features.py'
 
@@ -80,13 +80,13 @@ def test_headers_alone(tmp_path):
     sound_tree.write(nan, np.full((4410, 1), np.nan), subtype='FLOAT')
     other = tmp_path / 'other.wav'
     sound_tree.write(other, np.zeros((8820, 1)))
-    song = validate.Song('s', 'Dev', (str(nan), str(other), str(tmp_path / 'none.wav')), (1,), 44100)
-    assert validate.missing_files(song) == [str(tmp_path / 'none.wav')]
-    assert validate.check_song(song) == (4410, [])  # a difference of 0.1 s is tolerated
-    length, problems = validate.check_song(song, whole=True)
+    song = songs.Song('s', 'Dev', (str(nan), str(other), str(tmp_path / 'none.wav')), (1,), 44100)
+    assert songs.missing_files(song) == [str(tmp_path / 'none.wav')]
+    assert songs.check_song(song) == (4410, [])  # a difference of 0.1 s is tolerated
+    length, problems = songs.check_song(song, whole=True)
     assert len(problems) == 1 and 'holds NaN' in problems[0]
     sound_tree.write(other, np.zeros((8821, 1)))
-    length, problems = validate.check_song(song)
+    length, problems = songs.check_song(song)
     assert len(problems) == 1 and 'other.wav lasts 0.200 s, expected 0.100 s as ' in problems[0]
 
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from errors import InputError
+from deepconvsep.errors import InputError
+from deepconvsep.score import Note
 from examples.bach10.soundfonts import Played
-from score import Note
 
 #: The ten pieces of Bach10, by their numbers in the catalogue of Bach's works.
 BACH10 = {'01-AchGottundHerr': '255', '02-AchLiebenChristen': '256', '03-ChristederdubistTagundLicht': '274',
@@ -34,7 +34,7 @@ class Chorale(NamedTuple):
     held: list
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load(number):
     """Read a chorale by its BWV number, with repeats; None when it has not four parts."""
     import music21

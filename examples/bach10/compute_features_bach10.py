@@ -10,11 +10,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import climate  # noqa: E402
-import jobs  # noqa: E402
-from examples.bach10 import flags, generation, recipe  # noqa: E402
+from deepconvsep import command, jobs
+from examples.bach10 import flags, generation, recipe
 
 
 def main(argv=None):
@@ -44,4 +43,4 @@ def compute(db, feature_path, dtype, piece):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

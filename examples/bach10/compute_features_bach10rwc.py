@@ -15,16 +15,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import climate  # noqa: E402
-import features  # noqa: E402
-import jobs  # noqa: E402
-import rwc  # noqa: E402
-from errors import InputError  # noqa: E402
-from examples.bach10 import flags, generation, recipe  # noqa: E402
-from files import make_folder  # noqa: E402
-from score import cut_notes  # noqa: E402
+import rwc
+from deepconvsep import command, jobs
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.files import make_folder
+from deepconvsep.score import cut_notes
+from examples.bach10 import flags, generation, recipe
 
 #: With the timing of the recordings there are fewer combinations worth having.
 LARGEST_SAMPLE_GT = 50
@@ -40,11 +39,11 @@ def parser(description):
     parser = flags.parser(description, 'compute_features_bach10rwc.py', 'transforms/t3_rwc')
     parser.add_arg('--db', required=True, help='folder of the pieces, each with scores <source>_g_original.txt')
     parser.add_arg('--rwc', required=True, help='folder of the instrument samples, with wav and mat')
-    parser.add_arg('--chunk_size', type=climate.positive_float, default=45., help='seconds of a file at most')
-    parser.add_arg('--sample_size', type=climate.positive_float, default=400., help='combinations for each piece')
-    parser.add_arg('--original', type=climate.switch, default=True,
+    parser.add_arg('--chunk_size', type=command.positive_float, default=45., help='seconds of a file at most')
+    parser.add_arg('--sample_size', type=command.positive_float, default=400., help='combinations for each piece')
+    parser.add_arg('--original', type=command.switch, default=True,
                    help='1: timing of the score; 0: timing of the recordings')
-    parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of the draw of combinations')
+    parser.add_arg('--seed', type=command.non_negative_int, default=0, help='of the draw of combinations')
     return parser
 
 
@@ -137,14 +136,14 @@ def compute(args, item, play=None):
     scores = scores_of(args, piece)
     chunks = cut(piece_length(scores, piece), args.chunk_size)
     paths = chunk_paths(args, piece, combination, chunks)
-    counts = generation.Counter(kept=sum(features.is_finished(path, '__m_') for path in paths))
+    counts = generation.Counter(kept=sum(tensors.is_finished(path, '__m_') for path in paths))
     if counts['kept'] == len(paths):
         return counts
     samples = instruments(args.rwc)
     if not play:
         whole, lost = render(scores, samples, combination, chunks[-1][1])
     for (begin, end), path in zip(chunks, paths):
-        if features.is_finished(path, '__m_'):
+        if tensors.is_finished(path, '__m_'):
             continue
         if play:
             signals, missing = play(scores, samples, combination, end - begin, begin / recipe.SAMPLE_RATE)
@@ -209,4 +208,4 @@ def render(scores, samples, combination, length, begin=0., legacy=False):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -14,23 +14,21 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import audio  # noqa: E402
-import climate  # noqa: E402
-import jobs  # noqa: E402
-from examples.bach10 import flags, generation, recipe  # noqa: E402
-from files import make_folder  # noqa: E402
+from deepconvsep import audio, command, jobs
+from deepconvsep.files import make_folder
+from examples.bach10 import flags, generation, recipe
 
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
     parser = flags.parser(__doc__, 'compute_features_bach10sibelius.py', 'transforms/t3_synth_aug_more')
     parser.add_arg('--db', required=True, help='folder of the pieces, each with <piece>_<style>_<source>.wav')
-    parser.add_arg('--gt', type=climate.switch, default=True, help='1: style gt; 0: styles fast, slow, original')
-    parser.add_arg('--sample_size', type=climate.positive_int, default=None,
+    parser.add_arg('--gt', type=command.switch, default=True, help='1: style gt; 0: styles fast, slow, original')
+    parser.add_arg('--sample_size', type=command.positive_int, default=None,
                    help='ways to delay the sources, of each piece in each tempo (default: all 78)')
-    parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of the draw of ways')
+    parser.add_arg('--seed', type=command.non_negative_int, default=0, help='of the draw of ways')
     args = flags.parse(parser, argv, 'db')
     styles = ['gt'] if args.gt else recipe.TEMPI
     items = [(piece, style) for piece in recipe.pieces(args.db) for style in styles]
@@ -74,4 +72,4 @@ def delayed(stems, way):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -15,11 +15,10 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import files  # noqa: E402
-from errors import InputError  # noqa: E402
-from evaluation import records, tables  # noqa: E402
-from examples.bach10 import recipe, soundfonts  # noqa: E402
+from deepconvsep import command, files
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import records, tables
+from examples.bach10 import recipe, soundfonts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -43,18 +42,18 @@ EXPERIMENTS = {
 
 def main(argv=None):
     """Run the experiments of the flags `argv`; return the exit code."""
-    parser = climate.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
+    parser = command.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
     parser.add_arg('--out', required=True, help='folder for everything')
     parser.add_arg('--held_out', required=True, choices=sorted(soundfonts.BANKS),
                    help='bank that plays the test recordings; the others play the training data')
     parser.add_arg('--experiments', nargs='+', choices=sorted(EXPERIMENTS), default=sorted(EXPERIMENTS))
-    parser.add_arg('--number', type=climate.positive_int, default=24, help='chorales to train on')
-    parser.add_arg('--test_number', type=climate.positive_int, default=10, help='chorales to test on, of the ten')
-    parser.add_arg('--beats', type=climate.positive_float, default=None, help='only so many quarter notes of each')
-    parser.add_arg('--epochs', type=climate.positive_int, default=None,
+    parser.add_arg('--number', type=command.positive_int, default=24, help='chorales to train on')
+    parser.add_arg('--test_number', type=command.positive_int, default=10, help='chorales to test on, of the ten')
+    parser.add_arg('--beats', type=command.positive_float, default=None, help='only so many quarter notes of each')
+    parser.add_arg('--epochs', type=command.positive_int, default=None,
                    help='of every training (default: %s)' % ', '.join('%s %d' % (name, plan[5])
                                                                       for name, plan in EXPERIMENTS.items()))
-    parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1))
     args = parser.parse_args(argv)
     folder = os.path.join(args.out, args.held_out)
     data = {name: os.path.join(folder, name) for name in ('Bach10', 'Sibelius', 'RWC')}
@@ -107,9 +106,9 @@ def run(folder, script, *arguments, silent=False):
     InputError
         When it fails; it has said why.
     """
-    command = [os.path.join(folder, script)] + [str(argument) for argument in arguments]
-    print('python', ' '.join(map(shlex.quote, [os.path.relpath(command[0], ROOT)] + command[1:])), flush=True)
-    done = subprocess.run([sys.executable] + command, stdout=subprocess.DEVNULL if silent else None)
+    words = [os.path.join(folder, script)] + [str(argument) for argument in arguments]
+    print('python', ' '.join(map(shlex.quote, [os.path.relpath(words[0], ROOT)] + words[1:])), flush=True)
+    done = subprocess.run([sys.executable] + words, stdout=subprocess.DEVNULL if silent else None)
     if done.returncode:
         raise InputError('%s ended with exit code %d; what is finished is kept: mend it and run this again'
                          % (script, done.returncode))
@@ -147,4 +146,4 @@ def format_table(means):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

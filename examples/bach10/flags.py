@@ -1,15 +1,15 @@
 """Flags that the scripts which compute features share."""
 import os
 
-import climate
-from errors import UsageError
+from deepconvsep import command
+from deepconvsep.errors import UsageError
 
 
 def parser(description, prog, folder):
     """A parser with the common flags; `folder` is the default of --feature_path, below the data set."""
-    made = climate.Parser(prog=prog, description=description.split('\n')[0])
+    made = command.Parser(prog=prog, description=description.split('\n')[0])
     made.add_arg('--feature_path', help='folder for the features', default='<db>/%s' % folder)
-    made.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
+    made.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
                  help='number of processes')
     made.add_arg('--dtype', choices=['float64', 'float32'], default='float64',
                  help='of the features: float64 as in the original, or float32 for half the size')
@@ -20,7 +20,7 @@ def parser(description, prog, folder):
 def parse(made, argv, *folders):
     """Parse the command line, check that the `folders` exist, start logging."""
     args = made.parse_args(argv)
-    climate.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
     for name in folders:
         if not os.path.isdir(getattr(args, name)):
             raise UsageError('--%s %s: there is no such folder' % (name, getattr(args, name)))

@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-import climate
-import features
-from errors import InputError
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.files import make_folder, read_json, write_json
+from deepconvsep.score import midi2str
 from examples.bach10 import recipe
-from files import make_folder, read_json, write_json
-from score import midi2str
 
-logger = climate.get_logger(__name__)
+logger = command.get_logger(__name__)
 
 
 class Case(NamedTuple):
@@ -125,7 +125,7 @@ class Event(NamedTuple):
 
 
 def widened(notes, time_shift, length):
-    """Events of notes (of :func:`score.cut_notes`), widened at both ends but kept within `length` seconds."""
+    """Events of notes (of :func:`deepconvsep.score.cut_notes`), widened at both ends but kept within `length` seconds."""
     for onset, offset, midi in notes:
         begin, end = max(0., onset - time_shift), min(length, offset + time_shift)
         yield Event(int(begin * recipe.SAMPLE_RATE), end - begin, midi)
@@ -205,8 +205,8 @@ def is_current(path, sounds):
         Of the features, without tag.
     sounds : list of str
     """
-    return features.is_finished(path, '__m_') and (
-        os.stat(features.tagged(path, '__m_')).st_mtime_ns >= max(os.stat(sound).st_mtime_ns for sound in sounds))
+    return tensors.is_finished(path, '__m_') and (
+        os.stat(tensors.tagged(path, '__m_')).st_mtime_ns >= max(os.stat(sound).st_mtime_ns for sound in sounds))
 
 
 def check_space(feature_path, seconds, dtype, sources=4):

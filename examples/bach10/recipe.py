@@ -11,12 +11,12 @@ import re
 import numpy as np
 import scipy.signal.windows
 
-import architecture
-import audio
-import objective
-from errors import InputError
-from score import find_score, read_score
-from settings import Settings
+from deepconvsep import audio
+from deepconvsep.errors import InputError
+from deepconvsep.network import architecture
+from deepconvsep.score import find_score, read_score
+from deepconvsep.settings import Settings
+from deepconvsep.training import objective
 from transform import transformFFT
 
 #: As Bach10 spells them in its sound files, and the original in the files that it writes.
@@ -76,7 +76,7 @@ def pieces(db):
     try:
         names = sorted(name for name in os.listdir(db) if name[:1].isdigit() and os.path.isdir(os.path.join(db, name)))
     except OSError as error:
-        raise InputError('cannot read the folder %s: %s' % (db, error.strerror))
+        raise InputError('cannot read the folder %s: %s' % (db, error.strerror)) from error
     if not names:
         raise InputError('there are no pieces in %s, expected folders such as 01-AchGottundHerr (in Bach10 they lie in '
                          'the folder Sources)' % db)

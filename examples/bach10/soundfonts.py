@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-import audio
-from errors import InputError
+from deepconvsep import audio
+from deepconvsep.errors import InputError
 
 RATE = 44100
 
@@ -67,7 +67,7 @@ def check(banks):
         try:
             __import__(module)
         except ImportError:
-            lines.append('%s: pip install -r requirements-scores.txt' % module)
+            lines.append('%s: pip install -r requirements/scores.txt' % module)
     if lines:
         raise InputError('there is no ' + '; no '.join(lines))
 
@@ -102,7 +102,7 @@ def render(bank, instrument, notes, tuning=0., transposed=0):
             command = ['timidity', '-x', 'dir /usr/share/midi/freepats', '-c', BANKS[bank].path, '-EFreverb=0',
                        '-EFchorus=0', '-EFdelay=0', '-s', str(RATE), '-OwS1sl', '-o', wav, midi]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              universal_newlines=True)
+                              text=True)
         if done.returncode or not os.path.exists(wav) or not os.path.getsize(wav):
             raise InputError('%s failed (exit code %d): %s' % (command[0], done.returncode, done.stdout[-300:]))
         samples = audio.read(wav)[0][:, 0]
@@ -130,7 +130,7 @@ def _write_midi(path, program, notes, bend, transposed):
     mido.MidiFile(ticks_per_beat=1000, tracks=[track]).save(path)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def attacks(bank, instrument, transposed=0):
     """How long after its start a note is heard, for every note of an instrument.
 

@@ -15,19 +15,17 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import numpy as np  # noqa: E402
-import scipy.io  # noqa: E402
-import scipy.signal  # noqa: E402
+import numpy as np
+import scipy.io
+import scipy.signal
 
-import audio  # noqa: E402
-import climate  # noqa: E402
-import jobs  # noqa: E402
-import rwc  # noqa: E402
-from errors import UsageError  # noqa: E402
-from examples.bach10 import chorales, generation, recipe, soundfonts  # noqa: E402
-from examples.bach10.soundfonts import Played  # noqa: E402
-from files import atomic_path, make_folder  # noqa: E402
-from score import Note, write_score  # noqa: E402
+import rwc
+from deepconvsep import audio, command, jobs
+from deepconvsep.errors import UsageError
+from deepconvsep.files import atomic_path, make_folder
+from deepconvsep.score import Note, write_score
+from examples.bach10 import chorales, generation, recipe, soundfonts
+from examples.bach10.soundfonts import Played
 
 RATE = recipe.SAMPLE_RATE
 #: Level of a part, RMS in dB below full scale where it sounds, so that four do not exceed full scale.
@@ -45,26 +43,26 @@ SYMBOLS = {'bassoon': 'FG', 'clarinet': 'CL', 'saxophone': 'TS', 'violin': 'VN'}
 
 def main(argv=None):
     """Build one of the three trees by the flags `argv`; return the exit code."""
-    parser = climate.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
+    parser = command.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
     parser.add_arg('layout', choices=['bach10', 'sibelius', 'rwc'], help='which data set to imitate')
     parser.add_arg('--out', required=True, help='folder to build it in')
     parser.add_arg('--banks', nargs='+', required=True, choices=sorted(soundfonts.BANKS),
                    help='instrument samples; of several, each part of a piece draws one, and each is an RWC musician')
     parser.add_arg('--chorales', choices=['bach10', 'training'], default='bach10', help='which pieces')
-    parser.add_arg('--number', type=climate.positive_int, default=None,
+    parser.add_arg('--number', type=command.positive_int, default=None,
                    help='how many of the pieces (default: all ten, or 40)')
-    parser.add_arg('--beats', type=climate.positive_float, default=None,
+    parser.add_arg('--beats', type=command.positive_float, default=None,
                    help='only so many quarter notes of each, 4 or more')
-    parser.add_arg('--note_seconds', type=climate.positive_float, default=2.5, help='rwc: length of the samples')
+    parser.add_arg('--note_seconds', type=command.positive_float, default=2.5, help='rwc: length of the samples')
     parser.add_arg('--vary_timbre', action='store_true',
                    help='bach10, sibelius: draw for each part a transposition of the samples and an equaliser, for '
                         'training data of more timbres than there are banks')
-    parser.add_arg('--seed', type=climate.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
-    parser.add_arg('--nprocs', type=climate.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
+    parser.add_arg('--seed', type=command.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
+    parser.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
                    help='number of processes')
     parser.add_arg('--quiet', action='store_true', help='no progress, only warnings')
     args = parser.parse_args(argv)
-    climate.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
     if len(set(args.banks)) < len(args.banks) or len(args.banks) > 3:
         raise UsageError('--banks %s: expected one to three different ones' % ' '.join(args.banks))
     if args.beats is not None and args.beats < 4:
@@ -220,4 +218,4 @@ def write_mat(path, instid, name, symbol, dynamics, midi, starts, ends):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

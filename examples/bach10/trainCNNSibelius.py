@@ -12,15 +12,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-from examples.bach10 import recipe, training_flags  # noqa: E402
+from deepconvsep import command
+from examples.bach10 import recipe, training_flags
 
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     defaults = {'model': 'CNNsibelius', 'nepochs': 40, 'feature_path': '<dbs>/transforms/t3_synth_aug_more'}
     parser = training_flags.parser('trainCNNSibelius.py', __doc__, defaults)
-    parser.add_arg('--gt', type=climate.switch, default=True, metavar='0|1',
+    parser.add_arg('--gt', type=command.switch, default=True, metavar='0|1',
                    help='1: the timing of the recordings; 0: the timing of the score, in three tempi')
     flags = parser.parse_args(argv)
     flags.model += '_gt' if flags.gt else '_original'
@@ -29,4 +29,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

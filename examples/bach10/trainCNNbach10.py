@@ -11,8 +11,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-from examples.bach10 import training_flags  # noqa: E402
+from deepconvsep import command
+from examples.bach10 import training_flags
 
 
 def main(argv=None):
@@ -23,4 +23,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -12,15 +12,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-from examples.bach10 import recipe, training_flags  # noqa: E402
+from deepconvsep import command
+from examples.bach10 import recipe, training_flags
 
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     defaults = {'model': 'CNNrwc', 'nepochs': 20, 'feature_path': '<dbs>/transforms/t3_rwc'}
     parser = training_flags.parser('trainCNNrwc.py', __doc__, defaults, unused=('gt',))
-    parser.add_arg('--original', type=climate.switch, default=True, metavar='0|1',
+    parser.add_arg('--original', type=command.switch, default=True, metavar='0|1',
                    help='1: the timing of the score; 0: the timing of the recordings')
     flags = parser.parse_args(argv)
     style = 'original' if flags.original else 'gt'
@@ -30,4 +30,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

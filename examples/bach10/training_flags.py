@@ -1,12 +1,12 @@
-"""What the three training scripts share, on top of :mod:`train_cli`."""
+"""What the three training scripts share, on top of :mod:`deepconvsep.training.program`."""
 import os
 
-import climate
-import train_cli
-from errors import UsageError
+from deepconvsep import command
+from deepconvsep.errors import UsageError
+from deepconvsep.training import program
 from examples.bach10 import recipe
 
-logger = climate.get_logger('train')
+logger = command.get_logger('train')
 
 
 def parser(prog, description, defaults, unused=()):
@@ -21,17 +21,17 @@ def parser(prog, description, defaults, unused=()):
     unused : tuple of str
         Switches that the original's script takes and does not read.
     """
-    made = train_cli.parser(prog, description.split('\n')[0],
+    made = program.parser(prog, description.split('\n')[0],
                             dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
     made.add_arg('--dbs', default=None, help='folder of Bach10 Sibelius, whose pieces are separated too')
     made.add_arg('--network', choices=('published', 'compact'), default='published',
                  help='published: 214 million parameters; compact: 0.7 million')
-    made.add_arg('--scale_factor_test', type=climate.positive_float, default=recipe.SCALE_FACTOR_TEST,
+    made.add_arg('--scale_factor_test', type=command.positive_float, default=recipe.SCALE_FACTOR_TEST,
                  help='as --scale_factor, when the test songs are separated')
-    made.add_arg('--skip', type=climate.switch, dest='skip_train', default=False, metavar='0|1',
+    made.add_arg('--skip', type=command.switch, dest='skip_train', default=False, metavar='0|1',
                  help='1: the same as --skip_train')
     for name in unused:
-        made.add_arg('--' + name, type=climate.switch, default=None, metavar='0|1',
+        made.add_arg('--' + name, type=command.switch, default=None, metavar='0|1',
                      help='without effect, as in the original')
     made.set_defaults(unused=unused)
     return made
@@ -47,14 +47,14 @@ def run(flags, folders, recipe=recipe):
     folders : callable
         Gives the folders that hold feature files, when it is called with the folder --feature_path.
     recipe : module
-        As in :func:`train_cli.run`.
+        As in :func:`deepconvsep.training.program.run`.
 
     Returns
     -------
     int
         The exit code.
     """
-    climate.enable_default_logging()
+    command.enable_default_logging()
     for name in flags.unused:
         if getattr(flags, name) is not None:
             logger.warning('--%s has no effect in this script', name)
@@ -64,4 +64,4 @@ def run(flags, folders, recipe=recipe):
             raise UsageError('the features are in %s: give --dbs, or --feature_path' % flags.feature_path)
         flags.feature_path = flags.feature_path.replace('<dbs>', flags.dbs or '', 1).replace('<db>', flags.db, 1)
         paths = folders(flags.feature_path)
-    return train_cli.run(flags, recipe, paths, scale_factor=flags.scale_factor_test)
+    return program.run(flags, recipe, paths, scale_factor=flags.scale_factor_test)

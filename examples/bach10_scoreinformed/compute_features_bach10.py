@@ -12,14 +12,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import features  # noqa: E402
-import jobs  # noqa: E402
-import mixture  # noqa: E402
-from examples.bach10 import compute_features_bach10 as bach10  # noqa: E402
-from examples.bach10 import flags, generation  # noqa: E402
-from examples.bach10 import recipe as data  # noqa: E402
-from examples.bach10_scoreinformed import notes, recipe  # noqa: E402
+from deepconvsep import command, jobs
+from deepconvsep.audio import mixture
+from deepconvsep.features import tensors
+from examples.bach10 import compute_features_bach10 as bach10
+from examples.bach10 import flags, generation
+from examples.bach10 import recipe as data
+from examples.bach10_scoreinformed import notes, recipe
 
 #: Seconds of a score that the original read.
 LEGACY_LIMIT = 40.
@@ -45,7 +44,7 @@ def compute(args, settings, piece):
     aligned, coarse = (data.read_scores(folder, ending) for ending in ('_g', '_b'))
     counts = bach10.compute(args.db, args.feature_path, args.dtype, piece)
     path = os.path.join(args.feature_path, piece + '.data')
-    frames = features.describe_tensor(path, '__m_')[0][1]
+    frames = tensors.describe_tensor(path, '__m_')[0][1]
     if args.legacy:
         with mixture.open_sound(data.stem_paths(args.db, piece)) as sound:
             frames = sound.frames // data.HOP_SIZE
@@ -57,4 +56,4 @@ def compute(args, settings, piece):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

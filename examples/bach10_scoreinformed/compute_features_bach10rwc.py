@@ -12,15 +12,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-import climate  # noqa: E402
-import features  # noqa: E402
-from examples.bach10 import compute_features_bach10rwc as bach10rwc  # noqa: E402
-from examples.bach10 import generation  # noqa: E402
-from examples.bach10 import recipe as data  # noqa: E402
-from examples.bach10_scoreinformed import notes, recipe  # noqa: E402
-from score_guide import note_array  # noqa: E402
+from deepconvsep import command
+from deepconvsep.features import tensors
+from deepconvsep.score.guide import note_array
+from examples.bach10 import compute_features_bach10rwc as bach10rwc
+from examples.bach10 import generation
+from examples.bach10 import recipe as data
+from examples.bach10_scoreinformed import notes, recipe
 
 
 def main(argv=None):
@@ -38,8 +38,8 @@ def compute(args, item):
     scores = bach10rwc.scores_of(args, piece)
     chunks = bach10rwc.cut(bach10rwc.piece_length(scores, piece), args.chunk_size)
     for path, (begin, end) in zip(bach10rwc.chunk_paths(args, piece, combination, chunks), chunks):
-        if features.is_finished(path, '__m_'):
-            frames = features.describe_tensor(path, '__m_')[0][1]
+        if tensors.is_finished(path, '__m_'):
+            frames = tensors.describe_tensor(path, '__m_')[0][1]
             notes.write(path, kinds(scores, combination, settings), settings, frames,
                         begin / data.SAMPLE_RATE, end / data.SAMPLE_RATE)
     return counts
@@ -71,4 +71,4 @@ def render_frames(settings, scores, samples, combination, length, begin=0.):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

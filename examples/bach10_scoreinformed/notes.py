@@ -3,11 +3,11 @@ import dataclasses
 
 import numpy as np
 
-import features
+from deepconvsep.features import tensors
+from deepconvsep.files import make_folder
+from deepconvsep.score.guide import note_array
 from examples.bach10 import generation
 from examples.bach10_scoreinformed import recipe
-from files import make_folder
-from score_guide import note_array
 
 
 def add_flag(parser):
@@ -33,14 +33,14 @@ def write(path, kinds, settings, nframes, begin=0., finish=None):
         Of the features, without tag.
     kinds : dict
         By tag: the scores, and the seconds by which notes are widened and may sound on; see
-        :func:`score_guide.note_array`.
+        :func:`deepconvsep.score.guide.note_array`.
     settings : settings.Settings
     nframes : int
         Frames of the features.
     begin, finish : float
         The stretch of the score, in seconds.
     """
-    if all(features.is_finished(path, tag) for tag in kinds):
+    if all(tensors.is_finished(path, tag) for tag in kinds):
         return
     arrays = {tag: note_array(scores, settings, nframes, begin, finish, before, fermata)
               for tag, (scores, before, fermata) in kinds.items()}
@@ -48,4 +48,4 @@ def write(path, kinds, settings, nframes, begin=0., finish=None):
     for tag, array in arrays.items():
         whole = np.zeros((len(array), longest, array.shape[2]))
         whole[:, :array.shape[1]] = array
-        features.save_tensor(path, whole, tag)
+        tensors.save_tensor(path, whole, tag)

@@ -9,16 +9,16 @@ import functools
 import math
 import os
 
-import architecture
 import dataset as datasets
-import files
-import unpickle
-from dataset_sampled import SampledDataset
-from errors import InputError, UsageError
+from deepconvsep import files
+from deepconvsep.data.sampled import SampledDataset
+from deepconvsep.errors import InputError, UsageError
+from deepconvsep.formats import pickles
+from deepconvsep.network import architecture
+from deepconvsep.score.guide import ScoreGuide
+from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as bach10
 from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, song_of, stem_names
-from score_guide import ScoreGuide
-from settings import ScoreSettings
 
 __all__ = ['LOSS', 'SCALE_FACTOR_TEST', 'SOURCES', 'TRAINING_EPS', 'song_of', 'stem_names']
 
@@ -146,7 +146,7 @@ def guide(path, settings, flags):
                          % settings.score.timbre[:12])
     if flags.timbre_model_path and known and not settings.score.timbre:
         raise InputError('the model was trained without a timbre model: leave out --timbre_model_path')
-    timbre = unpickle.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
+    timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
     return ScoreGuide(read_scores(path, flags), settings, timbre)
 
 

@@ -12,19 +12,19 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import architecture  # noqa: E402
-import climate  # noqa: E402
-from examples.bach10_scoreinformed import training_flags  # noqa: E402
+from deepconvsep import command
+from deepconvsep.network import architecture
+from examples.bach10_scoreinformed import training_flags
 
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     parser = training_flags.parser('trainCNNrwc.py', __doc__, {
         'model': 'CNNrwc_se1', 'recorded': architecture.SCOREINFORMED, 'every_epoch': False, 'keep_best': True})
-    parser.add_arg('--nepochs_adam', type=climate.non_negative_int, default=None,
+    parser.add_arg('--nepochs_adam', type=command.non_negative_int, default=None,
                    help='epochs with Adam; default: a fifth of --nepochs')
     return training_flags.run(parser.parse_args(argv))
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

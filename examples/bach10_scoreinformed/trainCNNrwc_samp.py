@@ -10,9 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import architecture  # noqa: E402
-import climate  # noqa: E402
-from examples.bach10_scoreinformed import training_flags  # noqa: E402
+from deepconvsep import command
+from deepconvsep.network import architecture
+from examples.bach10_scoreinformed import training_flags
 
 
 def main(argv=None):
@@ -24,4 +24,4 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

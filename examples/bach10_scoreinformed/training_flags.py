@@ -1,8 +1,8 @@
 """What the two score-informed training scripts share, on top of those of :mod:`examples.bach10`."""
 import os
 
-import climate
-from errors import InputError, UsageError
+from deepconvsep import command
+from deepconvsep.errors import InputError, UsageError
 from examples.bach10 import recipe as data
 from examples.bach10 import training_flags
 from examples.bach10_scoreinformed import recipe
@@ -19,7 +19,7 @@ def parser(prog, description, defaults):
     """
     made = training_flags.parser(prog, description, dict(
         defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'))
-    made.add_arg('--gt', type=climate.switch, default=None, metavar='0|1',
+    made.add_arg('--gt', type=command.switch, default=None, metavar='0|1',
                  help='1: the timing of the recordings; 0: that of the score; default: what the features have')
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
                  help='build_ca_1x1: convolutions only, 3.2 million parameters')

@@ -4,8 +4,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-from examples.bach10_scoreinformed.separate_bach10 import main  # noqa: E402
+from deepconvsep import command
+from examples.bach10_scoreinformed.separate_bach10 import main
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -10,9 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import feature_jobs  # noqa: E402
-from examples.dsd100 import layout, recipe  # noqa: E402
+from deepconvsep import command
+from deepconvsep.features import program
+from examples.dsd100 import layout, recipe
 
 BLOCK_SECONDS = 30
 
@@ -21,17 +21,17 @@ FOLDERS = {'Test': 'Test'}
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
-    flags = feature_jobs.parser('compute_features.py', __doc__.split('\n')[0])
+    flags = program.parser('compute_features.py', __doc__.split('\n')[0])
     flags.add_arg('--subset', choices=layout.SUBSETS + ('both',), default='Dev',
                   help='which songs; Dev is train in MUSDB18-HQ')
-    args = feature_jobs.parse(flags, argv)
+    args = program.parse(flags, argv)
     subsets = layout.SUBSETS if args.subset == 'both' else (args.subset,)
     name = layout.dataset_name(args.db)
-    return feature_jobs.main(args, feature_jobs.Dataset(
+    return program.main(args, program.Dataset(
         name, recipe.SETTINGS, tuple(layout.songs(args.db, subsets)),
-        {subset: layout.COUNTS[name][subset] for subset in subsets}, feature_jobs.read_downmixed, BLOCK_SECONDS,
+        {subset: layout.COUNTS[name][subset] for subset in subsets}, program.read_downmixed, BLOCK_SECONDS,
         FOLDERS))
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -5,9 +5,9 @@ MUSDB18-HQ  ``<db>/{train,test}/<song>/{mixture,vocals,bass,drums,other}.wav``
 """
 import os
 
-from errors import InputError
+from deepconvsep.errors import InputError
+from deepconvsep.features.songs import Song
 from examples.dsd100 import recipe
-from validate import Song
 
 SUBSETS = ('Dev', 'Test')
 

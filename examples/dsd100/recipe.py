@@ -2,9 +2,9 @@
 import dataclasses
 import os
 
-import architecture
-from objective import Term
-from settings import Settings
+from deepconvsep.network import architecture
+from deepconvsep.settings import Settings
+from deepconvsep.training.objective import Term
 
 SOURCES = ('vocals', 'bass', 'drums', 'other')
 

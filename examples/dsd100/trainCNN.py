@@ -9,19 +9,19 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import train_cli  # noqa: E402
-from examples.dsd100 import recipe  # noqa: E402
+from deepconvsep import command
+from deepconvsep.training import program
+from examples.dsd100 import recipe
 
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
-    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0],
+    flags = program.parser('trainCNN.py', __doc__.split('\n')[0],
                              {'model': 'dsd_fft_1024', 'feature_path': '<db>/transforms/t1'})
     flags.add_arg('--independent_other', action='store_true',
                   help='decode "other" by a branch of its own; the published network decodes it by that of "bass"')
-    return train_cli.main(argv, flags, recipe)
+    return program.main(argv, flags, recipe)
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -9,17 +9,17 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import feature_jobs  # noqa: E402
-from examples.ikala import layout, recipe  # noqa: E402
+from deepconvsep import command
+from deepconvsep.features import program
+from examples.ikala import layout, recipe
 
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
-    args = feature_jobs.parse(feature_jobs.parser('compute_features.py', __doc__.split('\n')[0]), argv)
-    return feature_jobs.main(args, feature_jobs.Dataset(
+    args = program.parse(program.parser('compute_features.py', __doc__.split('\n')[0]), argv)
+    return program.main(args, program.Dataset(
         'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.COUNT}, layout.read))
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -3,10 +3,10 @@ import os
 
 import numpy as np
 
-import audio
-from errors import InputError
+from deepconvsep import audio
+from deepconvsep.errors import InputError
+from deepconvsep.features.songs import Song
 from examples.ikala import recipe
-from validate import Song
 
 FOLDER = 'Wavfile'
 
@@ -45,7 +45,7 @@ def separate_channels(samples):
 
 
 def read(paths, length, size, settings):
-    """Read a clip in blocks; see :class:`feature_jobs.Dataset`."""
+    """Read a clip in blocks; see :class:`deepconvsep.features.program.Dataset`."""
     with audio.Reader(paths[0]) as reader:
         for block in reader.blocks(size):
             yield separate_channels(block)

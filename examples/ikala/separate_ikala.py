@@ -10,15 +10,15 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import separate_cli  # noqa: E402
-from examples.ikala import recipe  # noqa: E402
+from deepconvsep import command
+from deepconvsep.separation import program
+from examples.ikala import recipe
 
 
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
-    return separate_cli.main(argv, 'separate_ikala.py', __doc__.split('\n')[0], recipe)
+    return program.main(argv, 'separate_ikala.py', __doc__.split('\n')[0], recipe)
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

@@ -9,20 +9,20 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-import climate  # noqa: E402
-import train_cli  # noqa: E402
-from examples.ikala import recipe  # noqa: E402
+from deepconvsep import command
+from deepconvsep.training import program
+from examples.ikala import recipe
 
 
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
-    flags = train_cli.parser('trainCNN.py', __doc__.split('\n')[0],
+    flags = program.parser('trainCNN.py', __doc__.split('\n')[0],
                              {'model': 'fft_1024', 'overlap': 20, 'feature_path': '<db>/transforms/t1'})
-    flags.add_arg('--pool', type=climate.switch, default=True, metavar='0|1',
+    flags.add_arg('--pool', type=command.switch, default=True, metavar='0|1',
                   help='max-pooling over frequency, as in the published model; 0: the network of the original\'s '
                        'training script, which its separation script cannot use')
-    return train_cli.main(argv, flags, recipe)
+    return program.main(argv, flags, recipe)
 
 
 if __name__ == '__main__':
-    climate.run(main)
+    command.run(main)

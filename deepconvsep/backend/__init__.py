@@ -1,0 +1,1 @@
+"""Theano: prepared, mended, and told which device to use."""

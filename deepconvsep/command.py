@@ -1,0 +1,243 @@
+"""Flags and logging: the small interface that the original's scripts used.
+
+The package called "climate" on PyPI is unrelated and empty. This module keeps the names (`add_arg`,
+`add_group`, `add_mutex`, `parse_args`, `parse_known_args`, `get_logger`, `enable_default_logging`)
+on top of argparse and logging, and adds :func:`run`, which turns exceptions into exit codes.
+
+Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
+"""
+import _thread
+import argparse
+import atexit
+import codecs
+import io
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+
+from deepconvsep import files
+from deepconvsep.errors import InputError, UsageError
+
+#: Bytes that are read of a file of flags.
+MAX_FLAGS = 1 << 20
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line."""
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault('fromfile_prefix_chars', '@')
+        kwargs.setdefault('allow_abbrev', False)
+        super().__init__(**kwargs)
+
+    add_arg = argparse.ArgumentParser.add_argument
+    add_group = argparse.ArgumentParser.add_argument_group
+    add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
+
+    def _read_args_from_files(self, arg_strings):
+        """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""
+        expanded = []
+        for text in arg_strings:
+            if not text or text[0] not in self.fromfile_prefix_chars:
+                expanded.append(text)
+                continue
+            try:
+                with files.open_regular(text[1:]) as source:
+                    expanded += source.read(MAX_FLAGS).decode().splitlines()
+            except OSError as error:
+                self.error('cannot read the flags in %s: %s' % (text[1:], error.strerror))
+            except ValueError:
+                self.error('cannot read the flags in %s: it is not text' % text[1:])
+        return expanded
+
+    def error(self, message):
+        self.exit(2, '%s: error: %s (see --help)\n' % (self.prog, one_line(message)))
+
+
+_PARSER = Parser()
+
+
+def add_arg(*args, **kwargs):
+    """Add a flag to the script's parser; arguments as `argparse.ArgumentParser.add_argument`."""
+    return _PARSER.add_arg(*args, **kwargs)
+
+
+def add_group(*args, **kwargs):
+    """Add a titled group of flags to the script's parser and return it."""
+    return _PARSER.add_group(*args, **kwargs)
+
+
+def add_mutex(*args, **kwargs):
+    """Add a group of flags of which only one may be given and return it."""
+    return _PARSER.add_mutex(*args, **kwargs)
+
+
+def parse_args(args=None, **overrides):
+    """Parse the command line (or `args`); keyword arguments replace defaults of the same name."""
+    _PARSER.set_defaults(**overrides)
+    return _PARSER.parse_args(args)
+
+
+def parse_known_args(args=None, **overrides):
+    """Like :func:`parse_args`, but return the flags and the list of unknown arguments."""
+    _PARSER.set_defaults(**overrides)
+    return _PARSER.parse_known_args(args)
+
+
+# --- types of flags -----------------------------------------------------------------------------------
+
+def _number(convert, accept, expected):
+    def read(text):
+        try:
+            value = convert(text)
+        except (ValueError, OverflowError):
+            value = None
+        if value is None or not math.isfinite(value) or not accept(value):
+            raise argparse.ArgumentTypeError('got %r, expected %s' % (text, expected))
+        return value
+    return read
+
+
+positive_int = _number(int, lambda value: value > 0, 'a whole number above 0')
+non_negative_int = _number(int, lambda value: value >= 0, 'a whole number, 0 or more')
+positive_float = _number(float, lambda value: value > 0, 'a number above 0')
+non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or more')
+share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')
+
+
+def switch(text):
+    """A flag of the original that is given as a number: 0/1, also yes/no, true/false."""
+    values = {'0': False, 'false': False, 'no': False, '1': True, 'true': True, 'yes': True}
+    if str(text).lower() not in values:
+        raise argparse.ArgumentTypeError('got %r, expected 0 or 1' % text)
+    return values[str(text).lower()]
+
+
+# --- logging ------------------------------------------------------------------------------------------
+
+def get_logger(name):
+    """A logger of the standard library, by name."""
+    return logging.getLogger(name)
+
+
+class _OneLine(logging.Formatter):
+    """A record is a line, whatever the names of files in it."""
+
+    def formatMessage(self, record):
+        return one_line(super().formatMessage(record))
+
+
+def enable_default_logging(level='INFO'):
+    """Log messages of `level` and above to standard error, a line each."""
+    if not any(getattr(handler, 'of_climate', False) for handler in logging.root.handlers):
+        handler = logging.StreamHandler()
+        handler.of_climate = True
+        handler.setFormatter(_OneLine('%(levelname).1s %(name)s: %(message)s'))
+        logging.root.addHandler(handler)
+    logging.root.setLevel(level)
+
+
+def one_line(text):
+    """Any text as one printable line: line breaks and other control characters are shown escaped."""
+    return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in str(text).strip())
+
+
+def _as_names(error):
+    """How names of files are printed that are no text: byte by byte as they are, anything else escaped."""
+    try:
+        return codecs.lookup_error('surrogateescape')(error)
+    except UnicodeError:
+        return codecs.lookup_error('backslashreplace')(error)
+
+
+codecs.register_error('deepconvsep.names', _as_names)
+
+
+# --- running ------------------------------------------------------------------------------------------
+
+def run(main, argv=None):
+    """Run a script's ``main(argv)`` and exit with its code; a user's mistake is one line, never a traceback.
+
+    `main` returns an exit code or None (0). :class:`deepconvsep.errors.InputError` and failures of the operating
+    system (a full disk, a missing permission) exit with 1, :class:`deepconvsep.errors.UsageError` with 2.
+    """
+    handle_interruptions()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='deepconvsep.names')
+    try:
+        code = main(argv) or 0
+        if sys.stdout is not None:  # which it is when it was closed before the start
+            sys.stdout.flush()
+    except UsageError as error:
+        code = _complain(error, 2)
+    except InputError as error:
+        code = _complain(error, 1)
+    except BrokenPipeError:  # whoever read our output went away
+        code = 1
+    except OSError as error:
+        where = '%s: ' % error.filename if error.filename else ''
+        code = _complain('%s%s' % (where, error.strerror or error), 1)
+    except MemoryError:
+        code = _complain('out of memory: try a smaller --batch_size, or fewer processes', 1)
+    except KeyboardInterrupt:
+        code = _complain('interrupted', 130)
+    _settle_stdout()
+    sys.exit(code)
+
+
+def _settle_stdout():
+    """Flush stdout or, when it is full or gone, point it elsewhere: the interpreter would complain at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_interruptions = []
+
+
+def _interrupt(number, frame):
+    """The handler of SIGINT: as Python's own, but remembered, since an import may turn it into an ImportError."""
+    _interruptions.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def _uncaught(kind, error, traceback):
+    """The hook of what nothing caught: an interruption, in a worker that waits or at the end, is one line."""
+    if issubclass(kind, KeyboardInterrupt) or _interruptions and issubclass(kind, ImportError):
+        os._exit(_complain('interrupted', 130))
+    sys.__excepthook__(kind, error, traceback)
+
+
+def _unraisable(unraisable):
+    """The hook of what Python ignores: an interruption in a callback, such as of the import system, comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _is_a_script():
+    """Whether a program is running that leaves interruptions to Python, and not somebody at a prompt."""
+    return sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1') \
+        and threading.current_thread() is threading.main_thread() \
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def handle_interruptions():
+    """Make an interruption one line wherever it comes; a prompt, or a program that handles them itself, is left alone."""
+    if _is_a_script():
+        sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
+        signal.signal(signal.SIGINT, _interrupt)
+        # the very end of the interpreter knows no hooks: there an interruption would kill a program that has done its work
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+
+
+def _complain(error, code):
+    sys.stderr.write('%s: error: %s\n' % (os.path.basename(sys.argv[0]), one_line(error)))
+    return code

@@ -1,0 +1,1 @@
+"""Training data: windows of feature files that need not fit into memory."""

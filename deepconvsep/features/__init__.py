@@ -1,0 +1,1 @@
+"""Feature files, and how those of a dataset are made."""

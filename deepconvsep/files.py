@@ -1,0 +1,147 @@
+"""Files that are either whole or not there.
+
+Everything the project writes goes first to a hidden temporary name in the same folder and is renamed
+when it is complete: a run that is killed leaves no half-written file that a later run takes for finished.
+"""
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+
+from deepconvsep.errors import InputError
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Give a temporary path to write to, and rename it to `path` on success.
+
+    Parameters
+    ----------
+    path : str
+        The file to appear. Its folder must exist.
+
+    Yields
+    ------
+    str
+        A fresh, empty file in the same folder, ``.<name>.<random>.tmp``. It is removed when the block raises.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with atomic_path(os.path.join(folder, 'a.txt')) as temporary:
+    ...     _ = open(temporary, 'w').write('whole')
+    >>> os.listdir(folder)
+    ['a.txt']
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    try:
+        handle, temporary = tempfile.mkstemp(prefix='.%s.' % name[:80], suffix='.tmp', dir=folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error   # rather than the temporary name
+    os.close(handle)
+    try:
+        yield temporary
+        with open(temporary, 'rb') as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def remove_leftovers(folder, names):
+    """Remove the temporary files that killed runs left in `folder` of the files `names`; none may be running."""
+    names = {name[:80] for name in names}
+    for entry in os.listdir(folder):
+        match = re.fullmatch(r'\.(.+)\.\w{8}\.tmp', entry, re.DOTALL)
+        if match and match.group(1) in names:
+            os.unlink(os.path.join(folder, entry))
+
+
+def _umask():
+    """Read the process's umask (the only way to read it is to set it)."""
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def make_folder(path):
+    """Create a folder and its parents, and check that it can be written to.
+
+    Raises
+    ------
+    InputError
+        When `path` is a file, cannot be created or cannot be written to.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        raise InputError('%s is a file, expected a folder: choose another name' % path) from None
+    except OSError as error:
+        raise InputError('cannot create the folder %s: %s' % (path, error.strerror)) from error
+    except RecursionError:
+        raise InputError('cannot create the folder %.40s...: it is nested too deep' % path) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError('cannot write into the folder %s: permission denied' % path)
+
+
+def open_regular(path):
+    """Open a file to read its bytes; OSError for a pipe or a device, which would be waited for or has no end."""
+    source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        source.close()
+        raise OSError(errno.EINVAL, 'not a regular file', path)
+    return source
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (ValueError)."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n'
+    with atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as out:
+        out.write(text)
+
+
+#: No JSON file of the project is nearly as large: it would take many times as much memory.
+MAX_JSON = 1 << 26
+
+
+def read_json(path, what='a JSON file'):
+    """Read a JSON object.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, unreadable, too large, not JSON, or not an object.
+    """
+    try:
+        with open_regular(path) as source:
+            text = source.read(MAX_JSON + 1)
+        if len(text) > MAX_JSON:
+            raise InputError('%s is larger than %d MB, expected %s: restore or remove it'
+                             % (path, MAX_JSON >> 20, what))
+        value = json.loads(text.decode('utf-8'))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError('cannot read %s: %s' % (path, error.strerror)) from error
+    except (ValueError, RecursionError):
+        raise InputError('%s is not JSON, expected %s: restore or remove it' % (path, what)) from None
+    if not isinstance(value, dict):
+        raise InputError('%s holds a JSON %s, expected %s: restore or remove it' % (path, type(value).__name__, what))
+    return value
+
+
+def sha256(path):
+    """SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open_regular(path) as source:
+        for block in iter(lambda: source.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,184 @@
+"""The same work on many items: one after the other, on several processes, or on a Dask cluster."""
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import threading
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import tqdm
+
+from deepconvsep import command
+from deepconvsep.errors import InputError
+
+logger = command.get_logger('jobs')
+
+ATTEMPTS = 3   # times that an item is given to a fresh worker before it counts as the cause of the deaths
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+@dataclass
+class Outcome:
+    """What became of one item: `result` of the function, or `error`, a line of text."""
+
+    item: Any
+    result: Any = None
+    error: str | None = None
+
+
+def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
+    """Apply `function` to every item; an item that fails does not stop the others.
+
+    A worker that dies (killed, out of memory) loses nothing: its item is done again by another one, and reported
+    as failed when that keeps happening.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item. Must be picklable (defined at the top of a module, or a `functools.partial` of such).
+        :class:`deepconvsep.errors.InputError`, OSError and MemoryError fail the item; anything else is a bug and is raised.
+    items : list
+        The items, picklable.
+    nprocs : int
+        Number of local processes; 1 works in this process.
+    scheduler : str, optional
+        Address of a Dask scheduler, which then does the work in place of local processes. Its workers need the
+        same Python packages, and this folder and the data under the same paths (a shared file system).
+    unit : str
+        What an item is, for the progress bar.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `items`.
+
+    Raises
+    ------
+    InputError
+        When the scheduler does not answer.
+    """
+    items = list(items)
+    if scheduler is not None:
+        finished = _on_cluster(function, items, scheduler)
+    elif nprocs == 1 or len(items) < 2:
+        finished = ((index, _attempt(function, item)) for index, item in enumerate(items))
+    else:
+        finished = _on_processes(function, items, min(nprocs, len(items)))
+    outcomes = {}
+    with tqdm.tqdm(total=len(items), unit=unit, disable=None if not quiet else True) as bar:
+        for index, outcome in finished:
+            outcomes[index] = outcome
+            bar.update()
+    return [outcomes[index] for index in range(len(items))]
+
+
+def _attempt(function, item):
+    try:
+        return Outcome(item, result=function(item))
+    except (InputError, OSError, MemoryError) as error:
+        return Outcome(item, error=command.one_line(error) or type(error).__name__)
+
+
+def _died(item):
+    return Outcome(item, error='%s: every worker that took it died (killed, or out of memory?): try fewer processes'
+                   % command.one_line(item))
+
+
+def _on_processes(function, items, nprocs):
+    """Yield (index, Outcome) from local processes.
+
+    Every thread owns a pool of one process, so that it is known whose item a dead process had.
+    """
+    context = multiprocessing.get_context('spawn')   # forking a process that runs BLAS or Theano threads may hang
+    local = threading.local()
+    pools = []
+
+    def fresh_pool():
+        local.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+        pools.append(local.pool)
+
+    def work(item):
+        for _ in range(ATTEMPTS):
+            try:
+                return local.pool.submit(_attempt, function, item).result()
+            except BrokenProcessPool:
+                fresh_pool()
+        return _died(item)
+
+    with _threads_of_libraries(max(1, (os.cpu_count() or 1) // nprocs)), \
+            concurrent.futures.ThreadPoolExecutor(nprocs, initializer=fresh_pool) as threads:
+        futures = {threads.submit(work, item): index for index, item in enumerate(items)}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            for pool in pools:
+                pool.shutdown()   # all have ended: at exit, Python may stumble over one that is still ending
+
+
+def _end_with_parent():
+    """Let this worker end when the process that started it is killed, rather than stay behind, or is interrupted."""
+    command.handle_interruptions()
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _threads_of_libraries(count):
+    """Share the cores: processes started meanwhile use `count` threads, unless the user has set their number."""
+    if 'OMP_NUM_THREADS' in os.environ:
+        yield
+        return
+    os.environ['OMP_NUM_THREADS'] = str(count)
+    try:
+        yield
+    finally:
+        del os.environ['OMP_NUM_THREADS']
+
+
+def _on_cluster(function, items, address):
+    """Yield (index, Outcome) from the workers of a Dask cluster."""
+    import cloudpickle
+    import distributed
+
+    def there(payload):   # a nested function travels by value: the worker need not have this module on its path
+        import pickle
+        import sys
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        attempt, function, item = pickle.loads(payload)
+        return attempt(function, item)
+
+    root = _ROOT
+    try:
+        client = distributed.Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError('no Dask scheduler answers at %s (%s), expected an address such as tcp://host:8786'
+                         % (address, command.one_line(error))) from error
+    with client:
+        futures = {client.submit(there, cloudpickle.dumps((_attempt, function, item)), pure=False): index
+                   for index, item in enumerate(items)}
+        for future in distributed.as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except distributed.KilledWorker:
+                yield futures[future], _died(items[futures[future]])
+
+
+def summarize(outcomes):
+    """Log the failures, a line each, and return the exit code: 1 if there is one, else 0."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        logger.error('%s', outcome.error)
+    if failed:
+        logger.error('%d of %d failed', len(failed), len(outcomes))
+    return 1 if failed else 0

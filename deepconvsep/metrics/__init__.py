@@ -1,0 +1,1 @@
+"""Scores of separated sources: BSS Eval, records, tables, published figures."""

@@ -1,0 +1,250 @@
+"""BSS Eval 3.0: SDR, ISR, SIR and SAR of separated sources, as the MATLAB toolbox defines them.
+
+An estimate is split into the true source, spatial (or filtering) distortion, interference and artifacts,
+by projecting it on the sources delayed by 0 to 511 samples, that is, filtered by 512 taps. The energy ratios
+of the parts, in dB, are the scores:
+
+====  =========================================  =========================================
+..    :func:`bss_eval_sources`                   :func:`bss_eval_images`
+====  =========================================  =========================================
+SDR   own / (interference + artifacts)           source / (all the rest of the estimate)
+ISR   not defined                                source / spatial distortion
+SIR   own / interference                         own / interference
+SAR   (own + interference) / artifacts           (own + interference) / artifacts
+====  =========================================  =========================================
+
+where *own* is the projection on the source's own delays.
+
+The parts are filtered out explicitly; differences of energies would lose precision for good estimates.
+
+Differences from the MATLAB code: the arguments are in the order of mir_eval (references first); permutations
+count from 0; sources in a permutation are matched by the sum of finite SIRs, so that a silent estimate cannot upset
+the order of the others. Where the equations are singular (a silent source, a mono source in two channels, sources
+without high frequencies) the solution of minimum norm is taken, as Octave does; silent channels and multiples of
+another channel are left out beforehand, which gives the same projection in less time.
+
+References
+----------
+E. Vincent, R. Gribonval, C. Fevotte: Performance measurement in blind audio source separation. IEEE Trans. Audio,
+Speech and Language Processing 14(4), 2006. E. Vincent et al.: The Signal Separation Evaluation Campaign
+(2007-2010). Signal Processing 92, 2012, section 3 (images).
+"""
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+import scipy.optimize
+
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import projection
+
+
+class Scores(NamedTuple):
+    """Scores in dB, each (nsrc,) or, framewise, (nsrc, nframes); ISR is None for `bss_eval_sources`.
+
+    `perm[j]` is the estimate that was taken for source j.
+    """
+
+    SDR: np.ndarray
+    ISR: np.ndarray | None
+    SIR: np.ndarray
+    SAR: np.ndarray
+    perm: np.ndarray
+
+
+def bss_eval_sources(references, estimates, compute_permutation=True):
+    """Scores of single-channel sources, up to a 512-tap filter.
+
+    Parameters
+    ----------
+    references, estimates : array_like, (nsrc, nsamples)
+        True and estimated sources.
+    compute_permutation : bool
+        Find the order of the estimates with the best sum of SIRs (the MATLAB code always does); else estimate j is
+        taken for source j.
+
+    Returns
+    -------
+    Scores
+        With `ISR` None. A silent estimate has NaN; a silent source has -inf SDR and SIR.
+
+    Raises
+    ------
+    InputError
+        When shapes differ or are not (nsrc, nsamples), or values are not finite.
+
+    Examples
+    --------
+    >>> rng = np.random.RandomState(0)
+    >>> noise = rng.randn(2, 20000)
+    >>> scores = bss_eval_sources(noise[:1], 3 * noise[:1] + 0.3 * noise[1:])
+    >>> bool(abs(scores.SDR[0] - 20) < 0.5)
+    True
+    """
+    references, estimates = _checked(references, estimates, 2)
+    cross = projection.correlations(references, estimates)
+    return _score(references, estimates, cross, compute_permutation, images=False)
+
+
+def bss_eval_images(references, estimates, compute_permutation=True):
+    """Scores of source images (what each source adds to every channel), filtering counted as an error.
+
+    Parameters
+    ----------
+    references, estimates : array_like, (nsrc, nsamples, nchannels)
+        True and estimated images of the sources.
+    compute_permutation : bool
+        As for :func:`bss_eval_sources`; False is the toolbox's ``bss_eval_images_nosort``.
+
+    Returns
+    -------
+    Scores
+        A silent estimate has an SDR and ISR of 0 and NaN elsewhere; a silent source has -inf or NaN.
+
+    Raises
+    ------
+    InputError
+        When shapes differ or are not (nsrc, nsamples, nchannels), or values are not finite.
+    """
+    references, estimates = _checked(references, estimates, 3)
+    cross = projection.correlations(references, estimates)
+    return _score(references, estimates, cross, compute_permutation, images=True)
+
+
+def bss_eval_images_framewise(references, estimates, window, hop):
+    """Scores of source images in overlapping windows, each with filters of its own; no permutation.
+
+    The rule of the SiSEC campaigns for DSD100, with windows of 30 s and a hop of 15 s.
+
+    Parameters
+    ----------
+    references, estimates : array_like, (nsrc, nsamples, nchannels)
+        True and estimated images; windows are converted to float64 one at a time.
+    window, hop : int
+        In samples.
+
+    Returns
+    -------
+    Scores
+        Arrays (nsrc, nframes).
+
+    Raises
+    ------
+    InputError
+        As :func:`bss_eval_images`.
+    """
+    references, estimates = np.asarray(references), np.asarray(estimates)
+    if window < 1 or hop < 1:
+        raise InputError('window is %s and hop %s, expected at least 1 sample each' % (window, hop))
+    if references.ndim != 3:
+        raise InputError('references have shape %s, expected (nsrc, nsamples, nchannels)' % (references.shape,))
+    if references.shape != estimates.shape:
+        raise InputError('references have shape %s and estimates %s, expected the same'
+                         % (references.shape, estimates.shape))
+    frames, first = [], None
+    for start, stop in frame_bounds(references.shape[1], window, hop):
+        frame = _checked(references[:, start:stop], estimates[:, start:stop], 3)
+        if stop - start == 2 * hop:
+            # the second half is the first one of the next frame
+            second = projection.correlations(*projection.cut(frame, hop, 2 * hop))
+            first = projection.correlations(*projection.cut(frame, 0, hop)) if first is None else first
+            cross, first = first + second + projection.correlations_across(frame, hop), second
+        else:
+            cross = projection.correlations(*frame)
+        frames.append(_score(*frame, cross, compute_permutation=False, images=True))
+    return Scores(*(np.stack(scores, axis=1) for scores in zip(*frames)))
+
+
+def frame_bounds(nsamples, window, hop):
+    """Start and end of every whole window; a signal shorter than one window is one frame.
+
+    (The MATLAB code gives no score at all to a signal shorter than the window.)
+
+    Examples
+    --------
+    >>> frame_bounds(100, 40, 20)
+    [(0, 40), (20, 60), (40, 80), (60, 100)]
+    >>> frame_bounds(30, 40, 20)
+    [(0, 30)]
+    """
+    if nsamples < window:
+        return [(0, nsamples)]
+    return [(start, start + window) for start in range(0, nsamples - window + 1, hop)]
+
+
+def _checked(references, estimates, ndim):
+    """Both as float64 arrays (nsrc, nchannels, nsamples), or an InputError."""
+    shape = '(nsrc, nsamples)' if ndim == 2 else '(nsrc, nsamples, nchannels)'
+    if np.shape(references) != np.shape(estimates):
+        raise InputError('references have shape %s and estimates %s, expected the same'
+                         % (np.shape(references), np.shape(estimates)))
+    checked = []
+    for name, array in (('references', references), ('estimates', estimates)):
+        array = np.asarray(array)
+        if array.ndim != ndim or array.size == 0:
+            raise InputError('%s have shape %s, expected %s, none of them 0' % (name, array.shape, shape))
+        array = array[:, None] if ndim == 2 else array.transpose(0, 2, 1)
+        array = np.ascontiguousarray(array, dtype=np.float64)
+        if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+            raise InputError('%s hold NaN or infinite samples, expected finite ones' % name)
+        checked.append(array)
+    return checked
+
+
+def _score(references, estimates, cross, compute_permutation, images):
+    """Scores of float64 (nsrc, nchannels, nsamples) arrays, `cross` being their :func:`projection.correlations`."""
+    nsrc = len(references)
+    if compute_permutation:
+        pairs = [(source, estimate) for source in range(nsrc) for estimate in range(nsrc)]
+    else:
+        pairs = [(source, source) for source in range(nsrc)]
+    own, interference = projection.projection_filters(references, cross, pairs)
+    parts = _energies(references, estimates, pairs, own, interference, images)
+    sdr = _ratio(parts['source'], parts['error']) if images else _ratio(parts['own'], parts['beside own'])
+    isr = _ratio(parts['source'], parts['spatial']) if images else None
+    sir = _ratio(parts['own'], parts['interference'])
+    sar = _ratio(parts['projection'], parts['artifacts'])
+    perm = np.arange(nsrc)
+    best = perm
+    if compute_permutation:
+        gain = np.nan_to_num(sir.reshape(nsrc, nsrc), nan=0., posinf=1e3, neginf=-1e3)
+        perm = scipy.optimize.linear_sum_assignment(gain, maximize=True)[1]
+        best = np.arange(nsrc) * nsrc + perm
+    return Scores(sdr[best], None if isr is None else isr[best], sir[best], sar[best], perm)
+
+
+def _ratio(numerator, denominator):
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return 10. * np.log10(numerator / denominator)
+
+
+def _energies(references, estimates, pairs, own, interference, images):
+    """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
+    nsrc, nchan, nsamples = references.shape
+    npairs = len(pairs)
+    filters = projection.spectra(np.concatenate([own, interference], axis=1))
+    sources, taken = [list(indices) for indices in zip(*pairs)]
+    references = references.reshape(nsrc * nchan, nsamples)
+    estimates = estimates.reshape(nsrc * nchan, nsamples)
+    reach, block = projection.REACH, projection.BLOCK
+    shape = (-1, nsrc, nchan, block)
+
+    def of_blocks(first, count):
+        blocks = projection.blocks(references, first, count, reach, projection.FFT)
+        filtered = np.matmul(filters, projection.spectra(blocks)).transpose(2, 1, 0)
+        filtered = scipy.fft.irfft(filtered, projection.FFT)[:, :, reach:reach + block]
+        own_part, interference_part = filtered.reshape(count, 2, npairs, nchan, block).swapaxes(0, 1)
+        estimate = projection.blocks(estimates, first, count, 0, block).reshape(shape)[:, taken]
+        projected = own_part + interference_part
+        parts = [own_part, interference_part, projected, estimate - projected]
+        if images:
+            source = blocks[:, :, reach:reach + block].reshape(shape)[:, sources]
+            parts += [source, estimate - source, own_part - source]
+        else:
+            parts += [estimate - own_part]
+        return np.stack([np.einsum('bpct,bpct->p', part, part) for part in parts])
+
+    names = ['own', 'interference', 'projection', 'artifacts']
+    names += ['source', 'error', 'spatial'] if images else ['beside own']
+    sums = projection.sum_over_blocks(of_blocks, nsamples + reach, projection.BATCH_FILTERED)
+    return dict(zip(names, sums))

@@ -1,0 +1,172 @@
+"""Model files: reading them safely, knowing which network they belong to, writing them.
+
+A model is a list of arrays: a pickle as the original wrote it (``.pkl``) or NumPy's ``.npz``. The number and
+the shapes of the arrays name the network. Beside a model that this project wrote lies ``<model>.json`` with the
+network, the settings, the training, versions and the SHA-256 of the weights; it is obeyed.
+"""
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from deepconvsep import files
+from deepconvsep.errors import InputError
+from deepconvsep.formats import npz, pickles
+from deepconvsep.network import architecture
+from deepconvsep.network.architecture import Architecture
+from deepconvsep.settings import Settings
+
+FORMAT = 'deepconvsep-model'
+VERSION = 1
+
+# no network of the project has more; a damaged file may claim anything
+MAX_BYTES = 1 << 30
+
+
+@dataclass
+class Model:
+    """A model that was read.
+
+    Attributes
+    ----------
+    path : str
+    params : list of ndarray
+        float32, in the order of the network's parameters.
+    network : Architecture
+    settings : Settings or None
+        None when nothing lies beside the weights: the original's files.
+    training : dict
+        What the training wrote down; empty for the original's files.
+    """
+
+    path: str
+    params: list[np.ndarray]
+    network: Architecture
+    settings: Settings | None
+    training: Any
+
+
+def settings_path(path):
+    """The JSON file beside a model.
+
+    >>> settings_path('models/model_dsd.pkl')
+    'models/model_dsd.json'
+    """
+    return os.path.splitext(path)[0] + '.json'
+
+
+def load(path, expected, script):
+    """Read a model for a script.
+
+    Parameters
+    ----------
+    path : str
+        ``.pkl`` or ``.npz``.
+    expected : tuple of Architecture
+        The networks that the script can use.
+    script : str
+        Its name, for the message when the model is another script's.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        When the file is not a model, is damaged, does not match what lies beside it, or belongs to another network.
+    """
+    arrays = _load_npz(path) if path.endswith('.npz') else pickles.load_arrays(path)
+    shapes = [array.shape for array in arrays]
+    beside = settings_path(path)
+    network, settings, training = architecture.identify(shapes), None, {}
+    if os.path.exists(beside):
+        network, settings, training = _read_settings(beside, path, shapes)
+    if network is None or not any(_same_kind(network, other) for other in expected):
+        held = 'an unknown network, first shapes %s' % ', '.join(map(str, shapes[:3])) if network is None \
+            else 'the ' + network.name
+        counts = ' or '.join('%d (%s)' % (len(other.param_shapes()), other.name) for other in expected)
+        hint = ': use ' + SCRIPTS[network.name] if network and network.name in SCRIPTS else ''
+        raise InputError('%s holds %d arrays of %s; %s needs %s%s' % (path, len(arrays), held, script, counts, hint))
+    params = []
+    for index, array in enumerate(arrays):
+        if not np.isfinite(array).all():
+            raise InputError('%s is damaged: array %d of %d holds NaN or infinity' % (path, index, len(arrays)))
+        params.append(array.astype(np.float32, copy=False))
+    return Model(path, params, network, settings, training)
+
+
+# which script separates with it, by the name of the network
+SCRIPTS = {network.name: script for script, networks in {
+    'examples/dsd100/separate_dsd.py': (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES),
+    'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA),
+    'examples/bach10/separate_bach10.py': (architecture.BACH10, architecture.BACH10_COMPACT),
+    'examples/bach10_scoreinformed/separate_bach10.py': architecture.SCOREINFORMED_NETWORKS,
+}.items() for network in networks}
+
+
+def _same_kind(network, other):
+    """Same network up to the sizes that a user may choose in training."""
+    return (network.name, network.decoders, network.channels) == (other.name, other.decoders, other.channels)
+
+
+def _read_settings(beside, path, shapes):
+    values = files.read_json(beside, 'the settings of ' + os.path.basename(path))
+    if values.get('format') != FORMAT or values.get('version') != VERSION:
+        raise InputError('%s has format %.40r version %.40r, expected %s version %d: remove it, or get the pair of files again'
+                         % (beside, values.get('format'), values.get('version'), FORMAT, VERSION))
+    if values.get('sha256') != files.sha256(path):
+        raise InputError('%s and %s do not belong together or are damaged: the SHA-256 of the weights differs; '
+                         'get both files again' % (path, beside))
+    network = Architecture.from_dict(values.get('network'), beside)
+    settings = Settings.from_dict(values.get('settings'), beside)
+    if network.param_shapes() != shapes or len(settings.sources) != len(network.outputs) \
+            or network.feat_size != settings.frame_size // 2 + 1 or settings.overlap >= network.time_context:
+        raise InputError('%s does not describe the arrays of %s: get both files again' % (beside, path))
+    training = values.get('training')
+    return network, settings, training if isinstance(training, dict) else {}
+
+
+def _load_npz(path):
+    try:
+        arrays = npz.load(path, MAX_BYTES)
+    except OSError as error:
+        raise InputError('cannot read the model %s: %s' % (path, error.strerror)) from error
+    except ValueError as error:
+        raise InputError('%s is not a .npz model or is damaged (%s): get the file again' % (path, error)) from error
+    values = [arrays[name] for name in sorted(arrays, key=lambda name: (len(name), name))]
+    if not values or any(value.dtype.kind not in 'fiu' for value in values):
+        raise InputError('%s holds no list of numeric arrays: it is not a model' % path)
+    return values
+
+
+def save(path, params, network, settings, training):
+    """Write a model and what belongs to it, each whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Ending in ``.pkl``: a list of float32 arrays, byte for byte as the original's Python 2 code writes it.
+    params : list of ndarray
+    network : Architecture
+    settings : Settings
+    training : dict
+        Whatever the training wants to be remembered; JSON values.
+    """
+    shapes = [np.shape(param) for param in params]
+    if shapes != network.param_shapes():
+        raise ValueError('%d arrays do not fit the %s' % (len(shapes), network.name))
+    with files.atomic_path(path) as temporary:
+        pickles.dump_arrays(temporary, params)
+        digest = files.sha256(temporary)
+        # old settings beside new weights would be refused as damaged
+        if os.path.exists(settings_path(path)):
+            os.unlink(settings_path(path))
+    files.write_json(settings_path(path), {
+        'format': FORMAT, 'version': VERSION, 'sha256': digest, 'network': network.to_dict(),
+        'settings': settings.to_dict(), 'training': training,
+        'versions': dict({name: version(name) for name in ('numpy', 'scipy', 'theano', 'lasagne')},
+                         python=platform.python_version())})

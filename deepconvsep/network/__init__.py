@@ -1,0 +1,1 @@
+"""The networks: as numbers, as Lasagne layers, and the masks behind them."""

@@ -1,0 +1,15 @@
+"""Scores: files of notes, what of a spectrogram they cover, and whether they fit a sound."""
+from deepconvsep.score.notes import (
+    Note,
+    cut_notes,
+    find_score,
+    midi2freq,
+    midi2str,
+    read_parts,
+    read_score,
+    str2midi,
+    write_score,
+)
+
+__all__ = ['Note', 'cut_notes', 'find_score', 'midi2freq', 'midi2str', 'read_parts', 'read_score', 'str2midi',
+           'write_score']

@@ -1,0 +1,96 @@
+"""The score's part in a separation: notes of a piece become the channels of a score-informed network's input.
+
+Source: M. Miron, J. Janer and E. Gomez, "Monaural score-informed source separation for classical music using
+convolutional neural networks", ISMIR 2017, section 3.
+"""
+import dataclasses
+
+import numpy as np
+
+from deepconvsep.score import rows
+from deepconvsep.score.match import ScoreMatch
+
+# more frames than any sound has: the notes, not the sound, decide where they end
+FOREVER = 10 ** 9
+
+#: Seconds of a score at a time with `legacy`, as the original read it: its frame rate drifts from the true one.
+LEGACY_STRETCH = 40.
+
+
+def note_array(scores, settings, nframes=FOREVER, begin=0., finish=None, before=None, fermata=None):
+    """The notes of all instruments of a piece as one note array; see :mod:`deepconvsep.score.rows`.
+
+    Parameters
+    ----------
+    scores : list of list of score.Note
+        One list an instrument.
+    settings : settings.Settings
+        With `score`.
+    nframes : int
+        Frames of the spectrogram.
+    begin, finish : float
+        The stretch of the score, in seconds.
+    before, fermata : float or list of float, optional
+        Seconds by which notes are widened, and may sound on, of all instruments or of each; default: the settings'
+        `tolerance` and `fermata`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (instruments, notes, 2 * nharmonics + 3).
+    """
+    score = settings.score
+    before = np.broadcast_to(score.tolerance if before is None else before, len(scores))
+    fermata = np.broadcast_to(score.fermata if fermata is None else fermata, len(scores))
+    return rows.stack_rows([
+        rows.note_rows(notes, nframes, begin, finish, score.interval, score.tuning, score.nharmonics,
+                            settings.sample_rate, settings.hop_size, settings.frame_size, wider, wider, longer,
+                            score.legacy) for notes, wider, longer in zip(scores, before, fermata)])
+
+
+def whole_piece(scores, settings):
+    """:func:`note_array` of a piece of any length; with `legacy` in stretches of 40 s."""
+    if not settings.score.legacy:
+        return note_array(scores, settings)
+    end = max((note.offset for notes in scores for note in notes), default=0.)
+    stretches = []
+    for begin in np.arange(0., max(end, 1.), LEGACY_STRETCH):
+        notes = note_array(scores, settings, begin=begin, finish=begin + LEGACY_STRETCH)
+        notes[..., :2] += round(begin * settings.sample_rate / settings.hop_size) * (notes[..., 2:3] > 0)
+        stretches.append(notes)
+    return np.concatenate(stretches, axis=1)
+
+
+def plain(settings):
+    """The settings for notes as the score has them: not widened, at the true times."""
+    return dataclasses.replace(settings, score=dataclasses.replace(settings.score, tolerance=0., fermata=0.,
+                                                                   legacy=False))
+
+
+class ScoreGuide:
+    """The `guide` of :meth:`deepconvsep.separation.separator.Separator.stems`: the mixture filtered by the mask of each instrument.
+
+    Parameters
+    ----------
+    scores : list of list of score.Note
+        One list an instrument, in the order of the network's channels.
+    settings : settings.Settings
+        With `score`.
+    timbre : ndarray, optional
+        As in :func:`deepconvsep.score.rows.harmonic_canvas`.
+    """
+
+    def __init__(self, scores, settings, timbre=None):
+        self.notes, self.timbre = whole_piece(scores, settings), timbre
+        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings)
+
+    def __call__(self, first, magnitudes):
+        """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""
+        frames, bins = magnitudes.shape
+        self._match.add(first, magnitudes)
+        masks = rows.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
+        return masks.reshape(frames, -1, bins) * magnitudes[:, None]
+
+    def warnings(self):
+        """What is wrong with the score, as far as the frames tell; see :mod:`deepconvsep.score.match`."""
+        return self._match.warnings()

@@ -1,0 +1,1 @@
+"""Separation: of streams, of sound files, of folders."""

@@ -1,0 +1,95 @@
+"""The flags --report and --references of the separation scripts: what they put on the page."""
+import importlib.metadata
+import os
+import platform
+import sys
+
+from deepconvsep import files
+from deepconvsep.errors import InputError, UsageError
+
+
+def add_flags(flags):
+    """Add the flags to a parser."""
+    flags.add_arg('--report', nargs='?', const='', default=None, metavar='TITLE',
+                  help='also write index.html: players, spectrograms, settings and, with --references, scores')
+    flags.add_arg('--references', default=None, metavar='DIR',
+                  help='the true stems, for --report: <source>, <name>-<source> or <name>_<source>, .wav or .flac, in '
+                       'DIR or in DIR/<name>')
+
+
+def check(flags):
+    """Check the flags before any work.
+
+    Raises
+    ------
+    UsageError, InputError
+        When there are references and no page, or a page that is not to be replaced.
+    """
+    if flags.references and flags.report is None:
+        raise UsageError('--references is for the page of --report: give both')
+    if flags.report is not None:
+        from deepconvsep.report import page as report
+        page = os.path.join(flags.odir, report.PAGE)
+        if os.path.lexists(page) and not flags.overwrite:
+            raise InputError('%s exists: give --overwrite or another folder' % page)
+
+
+def songs(plan, names, settings, flags):
+    """What the page will show, a `report.page.Song` for each (path, outputs, guide) of the plan; [] without --report.
+
+    `names` has the name of each song by its path.
+
+    Raises
+    ------
+    InputError
+        When a sound has not all true stems, or they do not fit it.
+    """
+    if flags.report is None:
+        return []
+    from deepconvsep.metrics import compare
+    from deepconvsep.report import page as report
+    found = []
+    for path, outputs, _ in plan:
+        name = names[path]
+        song = report.Song(name, path, dict(zip(settings.sources + ('all but ' + settings.sources[0],), outputs)),
+                           downmix=settings.downmix)
+        if flags.references:
+            song.references = compare.find_references(flags.references, name, settings.sources)
+            compare.check(path, song.references)
+        found.append(song)
+    return found
+
+
+def write(done, loaded, settings, flags, script, argv):
+    """Write the page of the songs that were separated and print its path, if there are any.
+
+    Parameters
+    ----------
+    done : list of report.Song
+    loaded : model.Model
+    settings : settings.Settings
+    flags : argparse.Namespace
+    script : str
+        Path of the script.
+    argv : list of str or None
+        Its flags; None: those of the process.
+    """
+    if not done:
+        return
+    from deepconvsep.report import page as report
+    relative = os.path.relpath(script)
+    command = ['python', script if relative.startswith(os.pardir) else relative]
+    command += sys.argv[1:] if argv is None else argv
+    title = flags.report or (done[0].name if len(done) == 1 else '%d sounds, separated' % len(done))
+    print(report.write(flags.odir, done, title, command, {
+        'Model': os.path.basename(flags.mfile),
+        'SHA-256 of the model': files.sha256(flags.mfile),
+        'Network': '%s, %d arrays' % (loaded.network.name, len(loaded.params)),
+        'Transform': 'STFT at %d Hz, frames of %d samples, hop %d, window %s' % (
+            settings.sample_rate, settings.frame_size, settings.hop_size, settings.window),
+        'Windows of the network': '%d frames, %d shared with the next' % (
+            loaded.network.time_context, settings.overlap),
+        'Downmix': settings.downmix,
+        'Versions': ', '.join(['Python ' + platform.python_version()] + [
+            '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')]),
+    }), flush=True)

@@ -1,0 +1,231 @@
+"""Separate a sound of any length into stems, in constant memory.
+
+Blocks of samples go in and blocks of stems come out, in one pass: analysis, overlapping windows of frames,
+batches of windows through the network, cross-fade of the masks, masks times the mixture's spectrum (its phase
+is kept), synthesis. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 2.
+"""
+import contextlib
+
+import numpy as np
+import tqdm
+
+from deepconvsep import audio, command, stft
+from deepconvsep.audio import mixture
+from deepconvsep.errors import InputError
+from deepconvsep.separation import crossfade
+from deepconvsep.settings import WINDOWS
+
+logger = command.get_logger('separation')
+
+# the masks' noise is far below audibility; with a fixed seed the same input gives the same bytes
+NOISE_SEED = 0
+
+# sample rates (Hz) of files that are separated
+LOWEST_RATE, HIGHEST_RATE = 1000, 1000000
+
+
+class Separator:
+    """A network that is ready to separate.
+
+    Parameters
+    ----------
+    network : architecture.Architecture
+    params : list of ndarray
+    settings : settings.Settings
+    batch_size : int
+        Windows that go through the network at once.
+    """
+
+    def __init__(self, network, params, settings, batch_size=32):
+        self.network, self.settings, self.batch_size = network, settings, batch_size
+        self.window = WINDOWS[settings.window](settings.frame_size)
+        self._masks = compile_masks(network, params, settings, batch_size)
+
+    def stems(self, blocks, guide=None, stereo=False, accompaniment_of=None):
+        """Separate a stream.
+
+        Parameters
+        ----------
+        blocks : iterable of ndarray, shape (samples, channels)
+            At the settings' sample rate.
+        guide : callable, optional
+            ``guide(first, magnitudes)`` gives the channels of the network's input, (frames, channels, bins), from the
+            scaled magnitudes, (frames, bins), of the frames from number `first` on; without it, these are the input.
+            Successive calls overlap.
+        stereo : bool
+            Apply the masks to every channel; False: to the downmix. The masks always come from the downmix.
+        accompaniment_of : int, optional
+            Add, as last stem, the mixture without the stem of this number.
+
+        Yields
+        ------
+        ndarray of float64, shape (samples, stems, channels)
+            As many samples in all as went in.
+        """
+        analysis = None
+        masking = _Masking(self._masks, self.network, self.settings, self.batch_size, guide)
+        synthesis = stft.InverseSTFT(self.window, self.settings.hop_size)
+        done = 0
+
+        def masked():
+            nonlocal analysis
+            for block in blocks:
+                mono = audio.downmix(block, self.settings.downmix)[None]
+                signals = np.concatenate([mono, block.T]) if stereo else mono
+                analysis = analysis or stft.STFT(self.window, self.settings.hop_size, len(signals))
+                yield from masking.push(analysis.push(signals))
+            if analysis is not None:
+                yield from masking.push(analysis.finish(), last=True)
+
+        for spectrum, masks in masked():
+            if accompaniment_of is not None:
+                masks = np.concatenate([masks, 1 - masks[accompaniment_of:accompaniment_of + 1]])
+            # channel 0 is the downmix; behind it come, for stereo, the channels themselves
+            part = synthesis.push(masks[:, None] * (spectrum[1:] if stereo else spectrum))
+            # the frames reach a little beyond the end, which the analysis knows when the input has ended
+            part = part[..., :max(0, analysis.length - done)]
+            done += part.shape[-1]
+            yield part.transpose(2, 0, 1)
+        if analysis is not None:
+            yield synthesis.finish()[..., :max(0, analysis.length - done)].transpose(2, 0, 1)
+
+
+class _Masking:
+    """Frames in, frames with their masks out."""
+
+    def __init__(self, function, network, settings, batch_size, guide):
+        self._function, self._network, self._batch_size = function, network, batch_size
+        self._guide = guide or (lambda first, magnitudes: magnitudes[:, None])
+        self._scale = settings.scale_factor / np.sqrt(settings.frame_size)
+        self._step = network.time_context - settings.overlap
+        self._overlap = settings.overlap
+        self._fade = crossfade.CrossFade(network.time_context, settings.overlap)
+        # frames from the start of the next window on; the windows and frames before it are done
+        self._pending = None
+        self._windows = 0
+
+    def push(self, spectrum, last=False):
+        """Take frames, shape (channels, frames, bins); yield (spectrum, masks) of the frames that are final."""
+        self._pending = spectrum if self._pending is None else np.concatenate([self._pending, spectrum], axis=1)
+        covered = (self._batch_size - 1) * self._step + self._network.time_context
+        while self._pending.shape[1] >= covered:
+            yield self._batch(self._batch_size)
+        if last:
+            frames = self._windows * self._step + self._pending.shape[1]
+            left = crossfade.window_count(frames, self._network.time_context, self._overlap) - self._windows
+            if left > 0:
+                yield self._batch(left)
+            yield self._pending, self._fade.finish()[:, :self._pending.shape[1]]
+
+    def _batch(self, count):
+        """Run the next `count` windows, up to `batch_size`, zero-padded; return the frames they complete."""
+        covered = (self._batch_size - 1) * self._step + self._network.time_context
+        there = (np.abs(self._pending[0, :covered]) * self._scale).astype(np.float32)
+        channels = np.zeros((covered, self._network.channels, self._network.feat_size), np.float32)
+        channels[:len(there)] = self._guide(self._windows * self._step, there)
+        windows = np.lib.stride_tricks.sliding_window_view(channels, self._network.time_context, axis=0)
+        masks = self._function(np.ascontiguousarray(windows[::self._step].transpose(0, 1, 3, 2)))
+        final = np.concatenate([self._fade.push(mask) for mask in masks[:count]], axis=1)
+        spectrum = self._pending[:, :count * self._step]
+        self._pending = self._pending[:, count * self._step:]
+        self._windows += count
+        return spectrum, final[:, :spectrum.shape[1]]
+
+
+def compile_masks(network, params, settings, batch_size):
+    """Compile the function that turns windows of scaled magnitudes into masks.
+
+    Returns
+    -------
+    callable
+        ndarray (batch_size, channels, time_context, feat_size) -> masks (batch_size, sources, time_context, feat_size).
+    """
+    from deepconvsep.backend.prepare import prepare
+    theano = prepare()
+    from deepconvsep.network import build as layers
+
+    entry = theano.tensor.tensor4('magnitudes')
+    output = layers.build(network, entry, batch_size, params=params)
+    noise = theano.shared(layers.mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
+                          broadcastable=(True, False, False))
+    masks = layers.soft_masks(layers.source_outputs(output), noise, settings.mask_eps,
+                              settings.mask_noise_in_numerator)
+    function = theano.function([entry], masks, allow_input_downcast=True)
+    return lambda windows: np.stack(function(windows), axis=1)
+
+
+def separate_file(separator, path, outputs, guide=None, stereo=False, accompaniment_of=None, format='WAV',
+                  subtype='PCM_16', quiet=False):
+    """Separate a sound file.
+
+    Parameters
+    ----------
+    separator : Separator
+    path : str or list of str
+        A sound file of any rate and number of channels, or several, whose sum is separated. Another rate than the
+        settings' is resampled for the network, and the stems are resampled back.
+    outputs : list of str
+        Where the stems go, in the order of the sources (and the accompaniment, last). They appear when all are
+        complete, at the input's rate and length.
+    guide, stereo, accompaniment_of
+        As in :meth:`Separator.stems`. A guide's method ``warnings()``, if it has one, is asked in the end.
+    format, subtype
+        As in :class:`deepconvsep.audio.Writer`.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    int
+        Samples per channel that were written.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or an output cannot be written.
+    """
+    model_rate = separator.settings.sample_rate
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(mixture.open_sound(path))
+        if not LOWEST_RATE <= reader.rate <= HIGHEST_RATE:
+            # a damaged header; resampled, a small file could become endless
+            raise InputError('%s has %d Hz, expected %d to %d Hz: resample it'
+                             % (reader.path, reader.rate, LOWEST_RATE, HIGHEST_RATE))
+        channels = reader.channels if stereo else 1
+        bar = stack.enter_context(tqdm.tqdm(total=round(reader.frames / reader.rate, 2), unit='s', desc='separating',
+                                            disable=True if quiet else None, bar_format=BAR))
+        writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype))
+                   for output in outputs]
+        read = written = 0
+
+        def counted():
+            nonlocal read
+            for block in reader.blocks():
+                read += len(block)
+                yield block
+                bar.update(round(len(block) / reader.rate, 2))
+
+        def write(block):
+            nonlocal written
+            # resampling back and forth may be off by a sample: the input's length counts
+            block = block[:read - written]
+            written += len(block)
+            for index, writer in enumerate(writers):
+                writer.write(block[:, index * channels:(index + 1) * channels])
+
+        blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
+        stems = (stem.reshape(len(stem), len(outputs) * channels)
+                 for stem in separator.stems(blocks, guide, stereo, accompaniment_of))
+        for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
+            write(block)
+        write(np.zeros((read - written, len(outputs) * channels)))
+    clipped = sum(writer.clipped for writer in writers)
+    if clipped:
+        logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',
+                       reader.path, clipped)
+    for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
+        logger.warning('%s: %s', reader.path, warning)
+    return written
+
+
+BAR = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]'

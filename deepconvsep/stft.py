@@ -1,0 +1,207 @@
+"""The short-time Fourier transform and its inverse: of a whole signal, or block by block.
+
+It is centred: frame `n` is centred on sample ``n * hop``. A signal of `L` samples has ``ceil(L / hop) + 2`` frames, and
+analysis followed by synthesis returns it exactly. All arithmetic is float64. Source: P. Chandna, M. Miron, J. Janer and
+E. Gomez, "Monoaural audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
+"""
+import numpy as np
+import scipy.fft
+
+# samples that go through one FFT call: enough to hide the call's overhead, few enough to stay in the cache
+BLOCK_SAMPLES = 1 << 17
+
+
+def sinebell(lengthWindow):
+    """The sine window: ``sin(pi * t / lengthWindow)`` for t = 0 .. lengthWindow - 1.
+
+    >>> sinebell(4).round(3).tolist()
+    [0.0, 0.707, 1.0, 0.707]
+    """
+    return np.sin(np.pi * np.arange(lengthWindow) / lengthWindow)
+
+
+def frame_count(length, hop):
+    """Number of STFT frames of a signal of `length` samples.
+
+    >>> frame_count(44100, 512)
+    89
+    """
+    return -(-length // hop) + 2
+
+
+def stft_frames(padded, window, hop, nfft, count):
+    """Transform frames of a signal that is padded already.
+
+    Parameters
+    ----------
+    padded : ndarray of float64, shape (..., samples)
+        Frame `n` starts at sample ``n * hop``.
+    window : ndarray of float64, shape (width,)
+    hop, nfft : int
+        Hop and FFT length in samples.
+    count : int
+        Number of frames; ``(count - 1) * hop + width`` samples must be there.
+
+    Returns
+    -------
+    ndarray of complex128, shape (..., count, nfft // 2 + 1)
+    """
+    spectrum = np.empty(np.shape(padded)[:-1] + (count, nfft // 2 + 1), complex)
+    for part, block in frame_blocks(padded, window, hop, nfft, count):
+        spectrum[..., part, :] = block
+    return spectrum
+
+
+def frame_blocks(padded, window, hop, nfft, count):
+    """Yield the spectra of :func:`stft_frames` some frames at a time: (slice of the frames, their spectra)."""
+    if count == 0:
+        return
+    frames = np.lib.stride_tricks.sliding_window_view(np.ascontiguousarray(padded), len(window), axis=-1)[..., ::hop, :]
+    step = max(1, BLOCK_SAMPLES // len(window))
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        yield part, scipy.fft.rfft(frames[..., part, :] * window, nfft)
+
+
+def pad(data, width, hop):
+    """Centre the frames of a signal: zeros in front and behind; returns (padded, number of frames)."""
+    data = np.asarray(data, dtype=float)
+    count = frame_count(len(data), hop)
+    padded = np.zeros((count - 1) * hop + width + width // 2)
+    padded[width // 2:width // 2 + len(data)] = data
+    return padded[:(count - 1) * hop + width], count
+
+
+def overlap_add(frames, hop):
+    """Add frames at a distance of `hop` samples.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (..., count, width)
+
+    Returns
+    -------
+    ndarray, shape (..., (count - 1) * hop + width)
+        (no samples when count is 0)
+    """
+    *lead, count, width = frames.shape
+    if count == 0:
+        return np.zeros(tuple(lead) + (0,))
+    pieces = -(-width // hop)
+    rows = np.zeros(tuple(lead) + (count + pieces - 1, hop))
+    for piece in range(pieces):
+        part = frames[..., piece * hop:(piece + 1) * hop]
+        rows[..., piece:piece + count, :part.shape[-1]] += part
+    return rows.reshape(tuple(lead) + (-1,))[..., :(count - 1) * hop + width]
+
+
+def synthesis_frames(X, window, nfft):
+    """Windowed inverse FFTs of the frames `X`, shape (..., count, nfft // 2 + 1) -> (..., count, len(window))."""
+    return scipy.fft.irfft(np.asarray(X, dtype=np.complex128), nfft)[..., :len(window)] * window
+
+
+def magnitudes(signal, window, hop, phase=False):
+    """Magnitudes, and phases, of one signal.
+
+    Parameters
+    ----------
+    signal : array_like, shape (samples,)
+    window : ndarray of float64, shape (width,)
+        Its length is that of the FFT.
+    hop : int
+        In samples.
+    phase : bool
+        Return the phases too.
+
+    Returns
+    -------
+    mag : ndarray of float64, shape (frames, width // 2 + 1)
+        ``abs(STFT) / sqrt(width)``.
+    ph : ndarray of float64, same shape
+        In radians, in (-pi, pi]. Only with `phase`.
+    """
+    width = len(window)
+    padded, count = pad(signal, width, hop)
+    mag = np.empty((count, width // 2 + 1))
+    ph = np.empty_like(mag) if phase else None
+    for part, spectrum in frame_blocks(padded, window, hop, width, count):
+        np.divide(np.abs(spectrum), np.sqrt(width), out=mag[part])
+        if phase:
+            ph[part] = np.angle(spectrum)
+    return (mag, ph) if phase else mag
+
+
+class STFT:
+    """Analysis of a signal that comes in blocks.
+
+    Parameters
+    ----------
+    window : ndarray, shape (frame_size,)
+    hop : int
+        In samples.
+    channels : int
+    """
+
+    def __init__(self, window, hop, channels=1):
+        self.window, self.hop = window, hop
+        self.length = 0
+        self._pending = np.zeros((channels, len(window) // 2))
+        self._frames = 0
+
+    def push(self, block):
+        """Take samples, shape (channels, samples); return the frames they complete, (channels, frames, bins)."""
+        self.length += block.shape[1]
+        self._pending = np.concatenate([self._pending, block], axis=1)
+        return self._take(max(0, (self._pending.shape[1] - len(self.window)) // self.hop + 1))
+
+    def finish(self):
+        """Return the frames that are left."""
+        count = frame_count(self.length, self.hop) - self._frames
+        missing = (count - 1) * self.hop + len(self.window) - self._pending.shape[1]
+        self._pending = np.pad(self._pending, ((0, 0), (0, max(missing, 0))))
+        return self._take(count)
+
+    def _take(self, count):
+        spectrum = stft_frames(self._pending, self.window, self.hop, len(self.window), count)
+        self._pending = self._pending[:, count * self.hop:]
+        self._frames += count
+        return spectrum
+
+
+class InverseSTFT:
+    """Synthesis of signals, in blocks, from frames that come in blocks.
+
+    Parameters
+    ----------
+    window : ndarray, shape (frame_size,)
+        Analysis and synthesis window.
+    hop : int
+    """
+
+    def __init__(self, window, hop):
+        self.window, self.hop = window, hop
+        self._skip = len(window) // 2
+        self._audio = self._norm = None
+
+    def push(self, spectrum):
+        """Take frames, shape (..., frames, bins); return the samples that are final, shape (..., samples)."""
+        count = spectrum.shape[-2]
+        audio = overlap_add(synthesis_frames(spectrum, self.window, len(self.window)), self.hop)
+        norm = overlap_add(np.broadcast_to(self.window ** 2, (count, len(self.window))), self.hop)
+        if self._audio is not None and count:
+            audio[..., :self._audio.shape[-1]] += self._audio
+            norm[:len(self._norm)] += self._norm
+        elif self._audio is not None:
+            audio, norm = self._audio, self._norm
+        final = count * self.hop
+        self._audio, self._norm = audio[..., final:], norm[final:]
+        return self._normalised(audio[..., :final], norm[:final])
+
+    def finish(self):
+        """Return the samples that are left, beyond the end of the signal that was analysed."""
+        return self._normalised(self._audio, self._norm)
+
+    def _normalised(self, audio, norm):
+        skip = min(self._skip, len(norm))
+        self._skip -= skip
+        return audio[..., skip:] / np.where(norm == 0, 1, norm)[skip:]

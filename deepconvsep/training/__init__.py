@@ -1,0 +1,1 @@
+"""Training: what is minimised, one step, whole runs."""

@@ -1,0 +1,72 @@
+"""The state of a training run, in one file that is whole or not there.
+
+A checkpoint is an ``.npz`` of the parameters, the optimiser's arrays and one JSON text with everything else.
+"""
+import json
+import os
+
+import numpy as np
+
+from deepconvsep import command, files
+from deepconvsep.errors import InputError
+from deepconvsep.formats import npz
+
+
+def save(path, params, optimizer, info):
+    """Write a checkpoint, atomically.
+
+    Parameters
+    ----------
+    path : str
+    params, optimizer : list of ndarray
+    info : dict
+        JSON values: settings, position in the data, history.
+    """
+    arrays = {'param%03d' % index: value for index, value in enumerate(params)}
+    arrays.update({'optimizer%03d' % index: value for index, value in enumerate(optimizer)})
+    with files.atomic_path(path) as temporary, open(temporary, 'wb') as out:
+        np.savez(out, info=json.dumps(info, sort_keys=True), **arrays)
+
+
+def load(path):
+    """Read a checkpoint: (params, optimizer, info) as given to :func:`save`.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged or not a checkpoint.
+    """
+    try:
+        arrays = npz.load(path, os.path.getsize(path))
+        names = sorted(arrays)
+        params, optimizer = ([arrays[name] for name in names if name.startswith(kind)]
+                             for kind in ('param', 'optimizer'))
+        info = json.loads(str(arrays['info']))
+        check_info(info)
+    except OSError as error:
+        raise InputError('cannot read the checkpoint %s: %s' % (path, error.strerror)) from error
+    except (ValueError, KeyError, RecursionError) as error:
+        raise InputError('%s is not a checkpoint or is damaged (%s): remove it to start anew'
+                         % (path, command.one_line(error))) from error
+    return params, optimizer, info
+
+
+def check_info(info):
+    """Raise ValueError unless `info` is what a training run writes."""
+    if not isinstance(info, dict):
+        raise ValueError('no description')
+    history = info.get('history')
+    fine = {'facts': isinstance(info.get('facts'), dict), 'data': isinstance(info.get('data'), dict),
+            'seconds': _is_number(info.get('seconds')),
+            'sums': isinstance(info.get('sums'), list) and all(map(_is_number, info['sums'])),
+            'history': isinstance(history, list) and all(
+                isinstance(row, dict) and {'epoch', 'loss'} <= set(row) == set(history[0])
+                and all(map(_is_number, row.values()))
+                for row in history)}
+    for name, right in fine.items():
+        if not right:
+            raise ValueError('its %s' % name)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float))

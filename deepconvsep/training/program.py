@@ -1,0 +1,196 @@
+"""The command line that the training scripts share: features to a model, and the test songs separated with it."""
+import dataclasses
+import gc
+import os
+import random
+
+from deepconvsep import command, files
+from deepconvsep.data.large import LargeDataset
+from deepconvsep.errors import InputError, UsageError
+from deepconvsep.models import store
+from deepconvsep.separation import program
+
+logger = command.get_logger('train')
+
+
+def parser(prog, description, defaults):
+    """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``.
+
+    ``keep_best`` among them is as in :class:`deepconvsep.training.run.Run`.
+    """
+    flags = command.Parser(prog=prog, description=description)
+    add = flags.add_arg
+    add('--db', required=True, help='folder of the dataset')
+    add('--feature_path', help='folder of the features')
+    add('--output', default=None, help='folder for models/ and output/ (default: the dataset\'s)')
+    add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
+    add('--nepochs', type=command.positive_int, default=40, help='epochs')
+    add('--time_context', type=command.positive_int, default=30, help='frames that the network sees')
+    add('--overlap', type=command.non_negative_int, default=25, help='frames that successive windows share')
+    add('--batch_size', type=command.positive_int, default=32, help='windows per step')
+    add('--batch_memory', type=command.positive_int, default=200, help='batches in memory at a time')
+    add('--nprocs', type=command.positive_int, default=2, help='threads that read features ahead')
+    add('--scale_factor', type=command.positive_float, default=0.3, help='magnitudes are multiplied by it')
+    add('--seed', type=command.non_negative_int, default=0, help='of initial weights, order and masks\' noise')
+    add('--validation', type=command.share, default=0., metavar='SHARE',
+        help='share of the songs to hold out; the best epoch on them is kept')
+    add('--nsamples', type=command.non_negative_int, default=0,
+        help='use only so many of the feature files, drawn by the seed; 0: all')
+    add('--load', default='0', metavar='MODEL',
+        help='start from the weights of this model; 1: of the model of this name, which is replaced; 0: anew')
+    add('--resume', action='store_true', help='continue an interrupted run')
+    add('--overwrite', action='store_true', help='start anew where a run of this name exists')
+    add('--checkpoint_minutes', type=command.positive_float, default=10., help='time between checkpoints in an epoch')
+    add('--skip_train', action='store_true', help='only separate the test songs, with the model that is there')
+    add('--skip_sep', action='store_true', help='do not separate the test songs after training')
+    add('--quiet', action='store_true', help='no progress')
+    flags.set_defaults(keep_best=False)
+    flags.set_defaults(**defaults)
+    return flags
+
+
+def main(argv, parser, recipe):
+    """Train on one folder of features by the flags `argv`; return the exit code. See :func:`run`."""
+    flags = parser.parse_args(argv)
+    return run(flags, recipe, [flags.feature_path.replace('<db>', flags.db, 1)])
+
+
+def run(flags, recipe, feature_paths, **at_test):
+    """Train, and separate the test songs.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+        Flags of :func:`parser`, and those that the recipe reads.
+    recipe : module
+        With SETTINGS, NETWORKS, LOSS, TRAINING_EPS, ``network(flags)`` and ``test_songs(flags)``: [(sound file, or
+        files whose sum is the mixture, names of the stems without extension, relative to ``<output>/output``)].
+        Optionally ``song_of(name)``, the song of a feature file; ``settings(flags)``, in place of SETTINGS;
+        ``dataset(flags)``, the class of the data and its arguments; ``phases(flags)``, [(optimizer, epochs), ...];
+        and what :func:`deepconvsep.separation.program.main` takes.
+    feature_paths : list of str
+        Folders of the features.
+    **at_test
+        Settings that differ when the test songs are separated.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    command.enable_default_logging()
+    if flags.overlap >= flags.time_context:
+        raise UsageError('--overlap is %d, expected less than --time_context %d' % (flags.overlap, flags.time_context))
+    if os.path.basename(flags.model) != flags.model or not flags.model:
+        raise UsageError('--model is %r, expected a name without folders' % flags.model)
+    if not os.path.isdir(flags.db):
+        raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
+    output = flags.output or flags.db
+    network = recipe.network(flags)
+    if network.smallest < 1:
+        raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
+    songs = [] if flags.skip_sep else recipe.test_songs(flags)
+    if not songs and not flags.skip_sep:
+        raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
+    settings = recipe.settings(flags) if hasattr(recipe, 'settings') else recipe.SETTINGS
+    settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
+    if not flags.skip_train:
+        train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
+        # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
+        gc.collect()
+        gc.collect()
+    if flags.skip_sep:
+        return 0
+    return separate_test_songs(flags, recipe, songs, output, at_test)
+
+
+def train(flags, recipe, network, settings, feature_paths, folder):
+    """Train, or go on training, the model of the flags."""
+    for path in feature_paths:
+        if not os.path.isdir(path):
+            raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
+    data, held_out = split(flags, recipe, feature_paths, settings)
+    if data.input_size != network.feat_size:
+        raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
+                         % (feature_paths[0], data.input_size, network.feat_size))
+    paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
+    source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
+    initial = store.load(source, (network,), 'this training').params if source else None
+    if initial and [param.shape for param in initial] != network.param_shapes():
+        raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
+                         % (source, network.time_context))
+    files.make_folder(folder)
+    stored = [path for path in paths if os.path.exists(path)]
+    if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
+        raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
+                         % stored[0])
+
+    from deepconvsep.backend.prepare import prepare
+    prepare()
+    from deepconvsep.training.run import Run, run_paths
+    files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
+                           + ['model_%s.json' % flags.model])
+    terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
+    optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
+    run = Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
+                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
+                       quiet=flags.quiet, params=initial)
+    del initial  # up to 856 MB
+    if flags.resume and run.resume():
+        logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
+    elif flags.resume:
+        logger.info('there is no checkpoint to resume: starting anew')
+    logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
+                data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
+    run.run(*epochs)
+    data.close()
+
+
+def split(flags, recipe, feature_paths, settings):
+    """The training data and, with --validation, the songs that are held out (else None)."""
+    kind, options = recipe.dataset(flags) if hasattr(recipe, 'dataset') else (LargeDataset, {})
+
+    def load(nsamples=flags.nsamples, **more):
+        return kind(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
+                    time_context=flags.time_context, overlap=flags.overlap, nprocs=flags.nprocs,
+                    mult_factor_in=settings.scale_factor, mult_factor_out=settings.scale_factor,
+                    nsources=len(settings.sources), tensortype='float32', seed=flags.seed, nsamples=nsamples,
+                    **options, **more)
+    if not flags.validation:
+        return load(), None
+    songs = sorted(set(map(getattr(recipe, 'song_of', song_of), load(nsamples=0).file_list)))
+    count = round(flags.validation * len(songs))
+    if not 0 < count < len(songs):
+        raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
+                         % (flags.validation, len(songs), count))
+    held_out = set(random.Random(flags.seed).sample(songs, count))
+    logger.info('held out: %s', ', '.join(sorted(held_out)))
+    return load(exclude_list=sorted(held_out)), load(exclude_list=[song for song in songs if song not in held_out])
+
+
+def song_of(name):
+    """The song of a feature file: ``Artist - Title_3__m_.data`` and ``Artist - Title__m_.data`` are of one.
+
+    >>> song_of('Artist - Title_3__m_.data'), song_of('10161_chorus__m_.data')
+    ('Artist - Title', '10161_chorus')
+    """
+    song = name[:-len('_m_.data')].rstrip('_')
+    head, _, number = song.rpartition('_')
+    return head if head and number.isdigit() else song
+
+
+def separate_test_songs(flags, recipe, songs, output, at_test):
+    """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
+    path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
+    loaded = store.load(path, recipe.NETWORKS, 'this script')
+    folder = os.path.join(output, 'output')
+    plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
+    options = program.parser('', '', recipe).parse_args(
+        ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
+        + (['--quiet'] if flags.quiet else []))
+    for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
+        setattr(options, name, getattr(flags, name))
+    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
+    plan, failures = program.readable(plan, recipe, settings, options)
+    failures += program.separate(plan, loaded, settings, options)
+    return program.report(failures, len(songs))

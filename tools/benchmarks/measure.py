@@ -1,0 +1,46 @@
+"""What the benchmarks share: timing, peak memory, and one way of printing."""
+import os
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT)
+
+MODEL = os.path.join(ROOT, 'tests', 'golden', '5_end_to_end', 'dsd', 'model_dsd.pkl')
+
+
+def seconds(function, repeats=5):
+    """The shortest of some runs, after one to warm up, in seconds."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def compare(title, slow_name, slow, fast_name, fast):
+    """Print two times in seconds and their ratio."""
+    print('%s: %s %.4g s, %s %.4g s, %.1f times as fast' % (title, slow_name, slow, fast_name, fast, slow / fast),
+          flush=True)
+
+
+def command(args, env=None):
+    """Run a script in a process of its own: (seconds, peak memory in MB)."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable] + args, env=dict(os.environ, **(env or {})),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = 0
+    while process.poll() is None:
+        # the high-water mark so far; what wait reports counts this process, too
+        try:
+            with open('/proc/%d/status' % process.pid) as status:
+                peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith('VmHWM')])
+        except OSError:
+            pass
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit('%s failed:\n%s' % (' '.join(args), process.stderr.read().decode()))
+    return time.perf_counter() - start, peak / 1024.
