@@ -7,12 +7,12 @@ is kept), synthesis. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/IC
 import contextlib
 
 import numpy as np
-import tqdm
 
 import audio
 import climate
 import mixture
 import overlap
+import progress
 import streaming
 from errors import InputError
 from settings import WINDOWS
@@ -194,8 +194,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
             raise InputError('%s has %d Hz, expected %d to %d Hz: resample it'
                              % (reader.path, reader.rate, LOWEST_RATE, HIGHEST_RATE))
         channels = reader.channels if stereo else 1
-        bar = stack.enter_context(tqdm.tqdm(total=round(reader.frames / reader.rate, 2), unit='s', desc='separating',
-                                            disable=True if quiet else None, bar_format=BAR))
+        bar = stack.enter_context(progress.Bar(reader.frames, 's of sound', 'separating', quiet,
+                                               per_unit=reader.rate))
         writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype))
                    for output in outputs]
         read = written = 0
@@ -205,7 +205,7 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
             for block in reader.blocks():
                 read += len(block)
                 yield block
-                bar.update(round(len(block) / reader.rate, 2))
+                bar.update(len(block))
 
         def write(block):
             nonlocal written
@@ -228,6 +228,3 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
         logger.warning('%s: %s', reader.path, warning)
     return written
-
-
-BAR = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]'

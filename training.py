@@ -12,13 +12,13 @@ import pickle
 import time
 
 import numpy as np
-import tqdm
 
 import backend
 import checkpoint
 import climate
 import files
 import model
+import progress
 from errors import InputError
 
 theano = backend.prepare(verbose=False)
@@ -264,8 +264,8 @@ class Run:
         examples, batches = dataset.total_points, len(dataset)
         started, saved = time.time() - self._seconds, time.time()
         done = dataset.state()['batch']
-        with tqdm.tqdm(total=batches, initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
-                       disable=True if self.quiet else None, leave=False) as bar:
+        with progress.Bar(batches, 'batches', 'epoch %d/%d' % (epoch + 1, epochs), self.quiet, initial=done,
+                          leave=False) as bar:
             for chunk in dataset.chunks():
                 self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
                 for number in range(len(chunk)):
@@ -274,8 +274,7 @@ class Run:
                     if not np.isfinite(values).all():
                         self._give_up('the loss became %s' % values[0], epoch, chunk.first + number)
                     self._sums += values
-                    bar.update()
-                    bar.set_postfix(loss='%.4g' % (values[0] / len(starts)), refresh=False)
+                    bar.update(postfix='loss=%.4g' % (values[0] / len(starts)))
                     if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < batches:
                         self._seconds = time.time() - started
                         self._check_values(epoch, chunk.first + number)
