@@ -127,7 +127,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
                          % stored[0])
 
     import backend
-    backend.prepare()
+    backend.prepare(seconds=90)
     import training
     files.remove_leftovers(folder, [os.path.basename(path) for path in training.run_paths(folder, flags.model).values()]
                            + ['model_%s.json' % flags.model])

@@ -21,7 +21,7 @@ import model
 import progress
 from errors import InputError
 
-theano = backend.prepare(verbose=False)
+theano = backend.prepare(verbose=False, seconds=90)
 
 import lasagne  # noqa: E402
 import theano.tensor as T  # noqa: E402
