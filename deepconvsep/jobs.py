@@ -8,9 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-import tqdm
-
-from deepconvsep import command
+from deepconvsep import command, progress
 from deepconvsep.errors import InputError
 
 logger = command.get_logger('jobs')
@@ -69,7 +67,7 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
     else:
         finished = _on_processes(function, items, min(nprocs, len(items)))
     outcomes = {}
-    with tqdm.tqdm(total=len(items), unit=unit, disable=None if not quiet else True) as bar:
+    with progress.Bar(len(items), unit + 's', '', quiet) as bar:
         for index, outcome in finished:
             outcomes[index] = outcome
             bar.update()

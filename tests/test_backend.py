@@ -87,3 +87,18 @@ def test_another_process_that_compiles_is_waited_for(script, tmp_path, level, ex
         'lock(2 ** 22 + 1)\ncompilelock.get_lock("./lock")\n' % (ROOT, level))
     done = script(str(program))
     assert done.returncode == 0 and done.stderr.splitlines() == expected
+
+
+@pytest.mark.parametrize('level,flags,lines', [('INFO', '', 1), ('WARNING', '', 0), ('INFO', ',cxx=', 0)])
+def test_compiling_is_said_once_and_only_where_it_is_done(script, tmp_path, no_rc, level, flags, lines):
+    program = tmp_path / 'program.py'
+    program.write_text(
+        'import sys\nsys.path.insert(0, %r)\n'
+        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import prepare\ntheano = prepare(seconds=7)\n'
+        'x = theano.tensor.vector()\n'
+        'for y in (x + 1, theano.tensor.exp(x)):\n    theano.function([x], y)([0])\nprepare()\n' % (ROOT, level))
+    for expected in (lines, 0):   # the cache is empty, and warm
+        done = script(str(program), env=dict(no_rc, THEANO_FLAGS='base_compiledir=%s%s' % (tmp_path / 'cache', flags)))
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count('I backend: compiling the network, once: some 7 s\n') == expected
+        assert done.stderr.count('compiling') == expected

@@ -7,7 +7,8 @@ import pytest
 import util
 from deepconvsep import score
 from deepconvsep.errors import InputError
-from deepconvsep.score import Note, notes
+from deepconvsep.score import Note
+from deepconvsep.score import notes as notes_module
 
 PLAIN = [Note(0.5, 1., 69), Note(1., 1.5, 72), Note(2., 2.3, 66), Note(2.3, 2.305, 67), Note(4., 4.5, 58)]
 
@@ -18,7 +19,7 @@ def write(path, text):
 
 
 def test_docstrings():
-    failed, tried = doctest.testmod(notes)
+    failed, tried = doctest.testmod(notes_module)
     assert tried >= 4 and not failed
 
 

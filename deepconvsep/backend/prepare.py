@@ -101,13 +101,15 @@ def wanted_gpu(flags):
     return next((device for device in devices if device.startswith(('cuda', 'opencl'))), None)
 
 
-def prepare(verbose=True):
+def prepare(verbose=True, seconds=15):
     """Set the flags, import Theano and mend it for Lasagne 0.1; a second call does nothing new.
 
     Parameters
     ----------
     verbose : bool
         Log one line with device, floatX, BLAS and compiler.
+    seconds : int
+        What is said of the time that compiling takes on a CPU when nothing is in the cache; 15 is that of a separation.
 
     Returns
     -------
@@ -139,6 +141,9 @@ def prepare(verbose=True):
             # its traceback; raised below
             logging.getLogger('theano.gpuarray').addFilter(lambda record: failures.append(record) or False)
         logging.getLogger('theano.gof.compilelock').addFilter(_Waiting())
+        compiling = logging.getLogger('theano.gof.cmodule')
+        compiling.addFilter(_Compiling(device, seconds))
+        compiling.setLevel(logging.DEBUG)
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
     level = logging.root.level
@@ -180,6 +185,26 @@ class _Waiting(logging.Filter):
             self.said = True
             logger.info('waiting: another process is compiling')
         return record.levelno >= logging.ERROR
+
+
+class _Compiling(logging.Filter):
+    """Say once, when the first module is given to the compiler, that it takes a while; keep what Theano says of it.
+
+    Theano logs every such call, those of its own import included, right before it is made, and none where the module is
+    in the cache or where there is no compiler.
+    """
+
+    def __init__(self, device, seconds):
+        super().__init__()
+        self._line = 'compiling the network, once: some %d s' % seconds if device is None else \
+            'compiling the network for %s, once: this takes a while' % device
+        self._said = False
+
+    def filter(self, record):
+        if record.msg.startswith('Running cmd') and not self._said:
+            self._said = True
+            logger.info('%s', self._line)
+        return record.levelno >= logging.WARNING
 
 
 def describe(config):

@@ -7,9 +7,8 @@ is kept), synthesis. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/IC
 import contextlib
 
 import numpy as np
-import tqdm
 
-from deepconvsep import audio, command, stft
+from deepconvsep import audio, command, progress, stft
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError
 from deepconvsep.separation import crossfade
@@ -192,8 +191,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
             raise InputError('%s has %d Hz, expected %d to %d Hz: resample it'
                              % (reader.path, reader.rate, LOWEST_RATE, HIGHEST_RATE))
         channels = reader.channels if stereo else 1
-        bar = stack.enter_context(tqdm.tqdm(total=round(reader.frames / reader.rate, 2), unit='s', desc='separating',
-                                            disable=True if quiet else None, bar_format=BAR))
+        bar = stack.enter_context(progress.Bar(reader.frames, 's of sound', 'separating', quiet,
+                                               per_unit=reader.rate))
         writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype))
                    for output in outputs]
         read = written = 0
@@ -203,7 +202,7 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
             for block in reader.blocks():
                 read += len(block)
                 yield block
-                bar.update(round(len(block) / reader.rate, 2))
+                bar.update(len(block))
 
         def write(block):
             nonlocal written
@@ -226,6 +225,3 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
         logger.warning('%s: %s', reader.path, warning)
     return written
-
-
-BAR = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of sound [{elapsed}<{remaining}]'

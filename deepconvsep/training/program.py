@@ -126,7 +126,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
                          % stored[0])
 
     from deepconvsep.backend.prepare import prepare
-    prepare()
+    prepare(seconds=90)
     from deepconvsep.training.run import Run, run_paths
     files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
                            + ['model_%s.json' % flags.model])

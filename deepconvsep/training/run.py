@@ -12,15 +12,14 @@ import pickle
 import time
 
 import numpy as np
-import tqdm
 
-from deepconvsep import command, files
+from deepconvsep import command, files, progress
 from deepconvsep.backend.prepare import prepare
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
 from deepconvsep.training import checkpoint
 
-theano = prepare(verbose=False)
+theano = prepare(verbose=False, seconds=90)
 
 import lasagne
 import theano.tensor as T
@@ -263,8 +262,8 @@ class Run:
         examples, batches = dataset.total_points, len(dataset)
         started, saved = time.time() - self._seconds, time.time()
         done = dataset.state()['batch']
-        with tqdm.tqdm(total=batches, initial=done, unit='batch', desc='epoch %d/%d' % (epoch + 1, epochs),
-                       disable=True if self.quiet else None, leave=False) as bar:
+        with progress.Bar(batches, 'batches', 'epoch %d/%d' % (epoch + 1, epochs), self.quiet, initial=done,
+                          leave=False) as bar:
             for chunk in dataset.chunks():
                 self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
                 for number in range(len(chunk)):
@@ -273,8 +272,7 @@ class Run:
                     if not np.isfinite(values).all():
                         self._give_up('the loss became %s' % values[0], epoch, chunk.first + number)
                     self._sums += values
-                    bar.update()
-                    bar.set_postfix(loss='%.4g' % (values[0] / len(starts)), refresh=False)
+                    bar.update(postfix='loss=%.4g' % (values[0] / len(starts)))
                     if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < batches:
                         self._seconds = time.time() - started
                         self._check_values(epoch, chunk.first + number)
