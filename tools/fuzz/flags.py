@@ -52,7 +52,8 @@ class Flags:
         from examples.bach10 import chorales
         self.run = command.run
         for package in ('matplotlib.font_manager', 'mido', 'music21', 'pandas', 'scipy.signal'):
-            with contextlib.suppress(ImportError):   # slow to import, may write or run something then, and not all are required
+            # slow to import, may write or run something then, and not all are required
+            with contextlib.suppress(ImportError):
                 importlib.import_module(package)
         # the work itself is not what is tested here
         jobs.run = lambda function, items, *_, **__: [jobs.Outcome(item, error='left out') for item in items]
@@ -117,7 +118,7 @@ def scripts():
     for pattern in ('examples/*/*.py', 'evaluation/*.py', 'plots/*.py'):
         for path in sorted(glob.glob(os.path.join(ROOT, pattern))):
             with open(path, encoding='utf-8') as source:
-                if 'climate.run(main)' in source.read():
+                if 'command.run(main)' in source.read():
                     found.append(os.path.relpath(path, ROOT)[:-len('.py')].replace(os.sep, '.'))
     return found
 
