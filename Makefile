@@ -1,13 +1,17 @@
 PYTHON_RUN = .venv/bin/python
+SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
+SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements/scores.txt)
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: demo test bench gpu fuzz clean
+.PHONY: help demo test lint bench fuzz gpu clean
+
+# Lists what can be made.
+help:
+	@awk '/^# / { text = text substr($$0, 2) } /^[a-z]+:/ { sub(":.*", ""); printf "make %-6s%s\n", $$0, text } !/^#/ { text = "" }' Makefile
 
 # Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
-# which it needs the scores; else it takes the rendering in demo_data.
-SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
-SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements/scores.txt)
+# which it needs the scores; else it takes the rendering in tools/demo_data.
 demo:
 	@sh tools/setup.sh requirements.txt $(SCORES)
 	@$(CACHE) $(PYTHON_RUN) tools/demo.py
@@ -16,6 +20,11 @@ demo:
 test:
 	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+# Style and common mistakes, by ruff (pyproject.toml).
+lint:
+	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
+	@$(PYTHON_RUN) -m ruff check .
 
 # The figures of README's table on speed and memory, each as a ratio within one run.
 bench:
@@ -32,5 +41,6 @@ gpu:
 	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh requirements.txt requirements/test.txt
 	@sh tools/setup_gpu.sh
 
+# Removes what was made.
 clean:
 	rm -rf .venv .theano .pytest_cache demo

@@ -1,4 +1,4 @@
-"""Monaural music source separation with convolutional autoencoders; the scripts of `examples` and `evaluation` run on this.
+"""Monaural music source separation with convolutional autoencoders: what the scripts and the root modules run on.
 
 - `audio`, `stft`, `formats`: sound files, their spectra, foreign files
 - `features`, `data`: feature files of a dataset, training batches from them
@@ -8,3 +8,5 @@
 - `metrics`, `report`: scores, the page that shows and plays a separation
 - `command`, `jobs`, `files`, `settings`, `errors`: what all of them use
 """
+
+__version__ = '0.9.0'

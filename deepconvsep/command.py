@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 
-from deepconvsep import files
+from deepconvsep import __version__, files
 from deepconvsep.errors import InputError, UsageError
 
 #: Bytes that are read of a file of flags.
@@ -33,6 +33,7 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault('fromfile_prefix_chars', '@')
         kwargs.setdefault('allow_abbrev', False)
         super().__init__(**kwargs)
+        self.add_argument('--version', action='version', version='DeepConvSep %s' % __version__)
 
     add_arg = argparse.ArgumentParser.add_argument
     add_group = argparse.ArgumentParser.add_argument_group

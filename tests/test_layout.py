@@ -1,0 +1,77 @@
+"""The rule of docs/architecture.md: the root is the original's, everything else is a package that never imports it."""
+import ast
+import glob
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+ROOT_MODULES = {'climate', 'dataset', 'rwc', 'transform', 'util'}
+OUTSIDE = ROOT_MODULES | {'examples', 'evaluation', 'plots', 'tools', 'tests'}
+PACKAGE = sorted(glob.glob(os.path.join(ROOT, 'deepconvsep', '**', '*.py'), recursive=True))
+
+#: Lines of a module, at most: beyond, it does two jobs.
+LONGEST = 400
+
+
+def imported(path):
+    """The top names of all modules that a file imports, anywhere in it."""
+    with open(path, encoding='utf-8') as source:
+        for node in ast.walk(ast.parse(source.read())):
+            if isinstance(node, ast.Import):
+                yield from (name.name.split('.')[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield node.module.split('.')[0] if not node.level else ''
+
+
+def test_the_root_has_the_modules_of_the_original():
+    assert {name[:-3] for name in os.listdir(ROOT) if name.endswith('.py')} == ROOT_MODULES
+
+
+@pytest.mark.parametrize('path', PACKAGE, ids=[os.path.relpath(path, ROOT) for path in PACKAGE])
+def test_a_module_of_the_package(path):
+    assert not set(imported(path)) & OUTSIDE
+    with open(path, encoding='utf-8') as source:
+        assert len(source.readlines()) <= LONGEST
+
+
+def test_files_of_the_user_shadow_nothing(script, tmp_path):
+    for name in ('files', 'model', 'settings', 'errors', 'audio', 'score'):
+        (tmp_path / (name + '.py')).write_text('raise RuntimeError("this is the user\'s own")\n')
+    (tmp_path / 'mine.py').write_text('from dataset import LargeDataset\nfrom transform import transformFFT\n'
+                                      'import rwc, util\nprint(LargeDataset.__name__)\n')
+    done = subprocess.run([sys.executable, 'mine.py'], cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=ROOT),
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'LargeDataset\n', '')
+
+
+def test_importing_changes_nothing_in_the_process():
+    names = sorted(ROOT_MODULES) + [os.path.relpath(path, ROOT)[:-3].replace(os.sep, '.') for path in PACKAGE
+                                    if not path.endswith(('__init__.py', '__main__.py'))]
+    # the modules with layers import Theano, which prepares the process as it likes
+    names = [name for name in names if not name.startswith(('deepconvsep.network.', 'deepconvsep.training.'))
+             or name.endswith(('architecture', 'objective', 'checkpoint', 'program'))]
+    program = ('import atexit, importlib, logging, signal, sys\n'
+               'def state():\n'
+               '    return ([signal.getsignal(number) for number in signal.valid_signals()], sys.excepthook,\n'
+               '            sys.unraisablehook, logging.root.handlers[:], logging.root.level)\n'
+               'import soundfile, matplotlib, scipy.signal, tqdm, pandas, jinja2\n'   # not ours: as they like
+               'before = state()\n'
+               'registered = []\n'
+               'atexit.register = lambda *args, **more: registered.append(args)\n'
+               'for name in %r:\n'
+               '    importlib.import_module(name)\n'
+               'assert state() == before\n'
+               'ours = [args for args in registered if getattr(args[0], "__module__", "").startswith("deepconvsep")]\n'
+               'assert not ours, ours\n' % names)
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_script_says_its_version(script):
+    for path in ('examples/dsd100/separate_dsd.py', 'examples/bach10/trainCNNrwc.py', 'evaluation/DSD100_eval_only.py',
+                 'plots/scores.py', 'tools/demo.py'):
+        done = script(path, '--version')
+        assert done.returncode == 0 and done.stdout.startswith('DeepConvSep 0.'), path
