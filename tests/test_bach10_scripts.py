@@ -221,7 +221,7 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
     module.main(['--db', 'DB', '--dbs', str(tmp_path / 'dbs')] + args)
     [(flags, (used, paths), at_test)] = seen
-    assert used is recipe and at_test == {'scale_factor': .2}
+    assert used is recipe.RECIPE and at_test == {'scale_factor': .2}
     assert [path.replace(str(tmp_path / 'dbs'), 'DBS') for path in paths] == folders
     assert (flags.model, flags.nepochs, flags.time_context, flags.overlap) == (name, epochs, 30, 25)
     assert (flags.batch_size, flags.batch_memory, flags.scale_factor, flags.skip_train) == (32, 200, .3, False)

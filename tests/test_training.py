@@ -18,7 +18,8 @@ from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.network import architecture
 from deepconvsep.network import build as layers
-from deepconvsep.training import checkpoint, objective, program
+from deepconvsep.recipe import song_of
+from deepconvsep.training import checkpoint, objective
 from deepconvsep.training.run import Run, Step
 from examples.dsd100 import recipe as dsd100
 from examples.ikala import recipe as ikala
@@ -335,6 +336,6 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
 
 
 def test_songs_of_feature_files():
-    assert program.song_of('A - B_12__m_.data') == 'A - B'
-    assert program.song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
-    assert program.song_of('10161_chorus__m_.data') == '10161_chorus'
+    assert song_of('A - B_12__m_.data') == 'A - B'
+    assert song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
+    assert song_of('10161_chorus__m_.data') == '10161_chorus'

@@ -5,7 +5,6 @@ import os
 import random
 
 from deepconvsep import command, files
-from deepconvsep.data.large import LargeDataset
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import store
 from deepconvsep.separation import program
@@ -62,12 +61,7 @@ def run(flags, recipe, feature_paths, **at_test):
     ----------
     flags : argparse.Namespace
         Flags of :func:`parser`, and those that the recipe reads.
-    recipe : module
-        With SETTINGS, NETWORKS, LOSS, TRAINING_EPS, ``network(flags)`` and ``test_songs(flags)``: [(sound file, or
-        files whose sum is the mixture, names of the stems without extension, relative to ``<output>/output``)].
-        Optionally ``song_of(name)``, the song of a feature file; ``settings(flags)``, in place of SETTINGS;
-        ``dataset(flags)``, the class of the data and its arguments; ``phases(flags)``, [(optimizer, epochs), ...];
-        and what :func:`deepconvsep.separation.program.main` takes.
+    recipe : deepconvsep.recipe.Recipe
     feature_paths : list of str
         Folders of the features.
     **at_test
@@ -92,7 +86,7 @@ def run(flags, recipe, feature_paths, **at_test):
     songs = [] if flags.skip_sep else recipe.test_songs(flags)
     if not songs and not flags.skip_sep:
         raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
-    settings = recipe.settings(flags) if hasattr(recipe, 'settings') else recipe.SETTINGS
+    settings = recipe.settings_for(flags)
     settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
     if not flags.skip_train:
         train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
@@ -130,9 +124,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     from deepconvsep.training.run import Run, run_paths
     files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
                            + ['model_%s.json' % flags.model])
-    terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
-    optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
-    run = Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
+    terms_settings = dataclasses.replace(settings, mask_eps=recipe.training_eps)
+    optimizers, epochs = zip(*recipe.phases(flags))
+    run = Run(folder, flags.model, network, terms_settings, recipe.loss, data, held_out, flags.seed,
                        optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
                        quiet=flags.quiet, params=initial)
     del initial  # up to 856 MB
@@ -148,7 +142,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
 
 def split(flags, recipe, feature_paths, settings):
     """The training data and, with --validation, the songs that are held out (else None)."""
-    kind, options = recipe.dataset(flags) if hasattr(recipe, 'dataset') else (LargeDataset, {})
+    kind, options = recipe.dataset(flags)
 
     def load(nsamples=flags.nsamples, **more):
         return kind(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
@@ -158,7 +152,7 @@ def split(flags, recipe, feature_paths, settings):
                     **options, **more)
     if not flags.validation:
         return load(), None
-    songs = sorted(set(map(getattr(recipe, 'song_of', song_of), load(nsamples=0).file_list)))
+    songs = sorted(set(map(recipe.song_of, load(nsamples=0).file_list)))
     count = round(flags.validation * len(songs))
     if not 0 < count < len(songs):
         raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
@@ -168,21 +162,10 @@ def split(flags, recipe, feature_paths, settings):
     return load(exclude_list=sorted(held_out)), load(exclude_list=[song for song in songs if song not in held_out])
 
 
-def song_of(name):
-    """The song of a feature file: ``Artist - Title_3__m_.data`` and ``Artist - Title__m_.data`` are of one.
-
-    >>> song_of('Artist - Title_3__m_.data'), song_of('10161_chorus__m_.data')
-    ('Artist - Title', '10161_chorus')
-    """
-    song = name[:-len('_m_.data')].rstrip('_')
-    head, _, number = song.rpartition('_')
-    return head if head and number.isdigit() else song
-
-
 def separate_test_songs(flags, recipe, songs, output, at_test):
     """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
     path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
-    loaded = store.load(path, recipe.NETWORKS, 'this script')
+    loaded = store.load(path, recipe.networks, 'this script')
     folder = os.path.join(output, 'output')
     plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
     options = program.parser('', '', recipe).parse_args(
@@ -190,7 +173,7 @@ def separate_test_songs(flags, recipe, songs, output, at_test):
         + (['--quiet'] if flags.quiet else []))
     for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
         setattr(options, name, getattr(flags, name))
-    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
+    settings = dataclasses.replace(loaded.settings or recipe.settings, mask_eps=recipe.settings.mask_eps, **at_test)
     plan, failures = program.readable(plan, recipe, settings, options)
     failures += program.separate(plan, loaded, settings, options)
     return program.report(failures, len(songs))

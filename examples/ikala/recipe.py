@@ -3,6 +3,7 @@ import dataclasses
 import os
 
 from deepconvsep.network import architecture
+from deepconvsep.recipe import Recipe
 from deepconvsep.settings import Settings
 from deepconvsep.training.objective import Term
 
@@ -48,3 +49,9 @@ def test_songs(flags):
 def stem_names(name, sources, several):
     """``<clip>-voice`` and ``<clip>-music``, side by side for any number of clips."""
     return ['%s-%s' % (name, source) for source in sources]
+
+
+RECIPE = Recipe(
+    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+    stem_names=stem_names)
