@@ -164,16 +164,19 @@ def split(flags, recipe, feature_paths, settings):
 
 def separate_test_songs(flags, recipe, songs, output, at_test):
     """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
-    path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
-    loaded = store.load(path, recipe.networks, 'this script')
-    folder = os.path.join(output, 'output')
-    plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
-    options = program.parser('', '', recipe).parse_args(
-        ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
-        + (['--quiet'] if flags.quiet else []))
-    for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
-        setattr(options, name, getattr(flags, name))
+    loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
     settings = dataclasses.replace(loaded.settings or recipe.settings, mask_eps=recipe.settings.mask_eps, **at_test)
-    plan, failures = program.readable(plan, recipe, settings, options)
-    failures += program.separate(plan, loaded, settings, options)
+    plan = [(source, [os.path.join(output, 'output', stem + '.wav') for stem in stems]) for source, stems in songs]
+    plan, failures = program.readable(plan, recipe, settings, flags)
+
+    from deepconvsep.separation.separator import Separator, separate_file
+    separator = Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    for source, stems, guide in plan:
+        try:
+            files.make_folder(os.path.dirname(stems[0]))
+            separate_file(separator, source, stems, guide, quiet=flags.quiet)
+        except (InputError, OSError) as error:
+            failures.append((source, error))
+            continue
+        print('\n'.join(stems), flush=True)
     return program.report(failures, len(songs))
