@@ -338,6 +338,8 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
 
 
 def test_songs_of_feature_files():
+    assert ikala.song_of('10161_chorus__m_.data') == ikala.song_of('10161_verse__m_.data') == '10161'
+    assert ikala.song_of('clip__m_.data') == 'clip'
     assert song_of('A - B_12__m_.data') == 'A - B'
     assert song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
     assert song_of('10161_chorus__m_.data') == '10161_chorus'

@@ -6,7 +6,7 @@ import pickle
 from deepconvsep import files
 
 
-def write_table(path, history):
+def write_table(path, history, terms):
     """Write the epochs as a table, whole.
 
     Parameters
@@ -14,9 +14,13 @@ def write_table(path, history):
     path : str
     history : list of dict
         A row per epoch, as :class:`deepconvsep.training.run.Run` collects them.
+    terms : tuple of Term
+        Of the loss: their columns have their order, whatever that in the rows is.
     """
+    columns = ['epoch', 'loss', 'seconds', 'examples_per_second'] + [term.name for term in terms] \
+        + [name for name in ('validation', 'best') if name in history[0]]
     text = io.StringIO()
-    rows = csv.DictWriter(text, list(history[0]), lineterminator='\n')
+    rows = csv.DictWriter(text, columns, lineterminator='\n')
     rows.writeheader()
     rows.writerows(history)
     with files.atomic_path(path) as temporary, open(temporary, 'w') as out:

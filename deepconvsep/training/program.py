@@ -8,6 +8,7 @@ from deepconvsep import command, files
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import store
 from deepconvsep.separation import program
+from deepconvsep.training import lock
 
 logger = command.get_logger('train')
 
@@ -103,22 +104,34 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     for path in feature_paths:
         if not os.path.isdir(path):
             raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
-    data, held_out = split(flags, recipe, feature_paths, settings)
+    data, held_out, names = split(flags, recipe, feature_paths, settings)
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
-    initial = store.load(source, (network,), 'this training').params if source else None
-    if initial and [param.shape for param in initial] != network.param_shapes():
+    # in a list that is emptied by who uses it: they take up to 856 MB
+    initial = [store.load(source, (network,), 'this training').params] if source else []
+    if initial and [param.shape for param in initial[0]] != network.param_shapes():
         raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
                          % (source, network.time_context))
     files.make_folder(folder)
+    with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), paths[1]):
+        refuse_existing(flags, paths)
+        train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
+    data.close()
+
+
+def refuse_existing(flags, paths):
+    """Raise InputError when a run of this name would be replaced without being asked for."""
     stored = [path for path in paths if os.path.exists(path)]
     if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
         raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
                          % stored[0])
 
+
+def train_on(flags, recipe, network, settings, folder, data, held_out, names, initial):
+    """Compile, resume, and train to the end: on `data`, and beside `held_out`, the songs called `names`."""
     from deepconvsep.backend.prepare import prepare
     prepare(seconds=90)
     from deepconvsep.training.run import Run, run_paths
@@ -127,9 +140,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.training_eps)
     optimizers, epochs = zip(*recipe.phases(flags))
     run = Run(folder, flags.model, network, terms_settings, recipe.loss, data, held_out, flags.seed,
-                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
-                       quiet=flags.quiet, params=initial)
-    del initial  # up to 856 MB
+              optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes, quiet=flags.quiet,
+              params=initial.pop() if initial else None, held_out=names)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:
@@ -137,11 +149,10 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
     run.run(*epochs)
-    data.close()
 
 
 def split(flags, recipe, feature_paths, settings):
-    """The training data and, with --validation, the songs that are held out (else None)."""
+    """The training data and, with --validation, the songs that are held out (else None), and the names of these."""
     kind, options = recipe.dataset(flags)
 
     def load(nsamples=flags.nsamples, **more):
@@ -151,7 +162,7 @@ def split(flags, recipe, feature_paths, settings):
                     nsources=len(settings.sources), tensortype='float32', seed=flags.seed, nsamples=nsamples,
                     **options, **more)
     if not flags.validation:
-        return load(), None
+        return load(), None, []
     songs = sorted(set(map(recipe.song_of, load(nsamples=0).file_list)))
     count = round(flags.validation * len(songs))
     if not 0 < count < len(songs):
@@ -159,7 +170,8 @@ def split(flags, recipe, feature_paths, settings):
                          % (flags.validation, len(songs), count))
     held_out = set(random.Random(flags.seed).sample(songs, count))
     logger.info('held out: %s', ', '.join(sorted(held_out)))
-    return load(exclude_list=sorted(held_out)), load(exclude_list=[song for song in songs if song not in held_out])
+    others = [song for song in songs if song not in held_out]
+    return load(exclude_list=sorted(held_out)), load(exclude_list=others), sorted(held_out)
 
 
 def separate_test_songs(flags, recipe, songs, output, at_test):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from deepconvsep import command, progress
+from deepconvsep.data import contents
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
 from deepconvsep.training import checkpoint, log
@@ -41,12 +42,15 @@ class Run:
         A checkpoint is written at every end of an epoch and after so many minutes.
     quiet : bool
         No progress bar.
+    held_out : list of str
+        Names of the songs in `validation`, to be written beside the model.
     params : list of ndarray, optional
         As in :class:`deepconvsep.training.step.Step`.
     """
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
-                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None):
+                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None, held_out=()):
+        self.held_out = list(held_out)
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
         self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
@@ -54,6 +58,7 @@ class Run:
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
+        self.contents = {'training': dataset.contents(), 'held out': validation.contents() if validation else None}
         self.step = self._new_step(0, params)
         self.phase, self._phase_began = 0, 0
         self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
@@ -75,8 +80,10 @@ class Run:
         params, optimizer, info = checkpoint.load(self.paths['checkpoint'])
         for name, value in self.facts.items():
             if info.get('facts', {}).get(name) != value:
-                raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or --overwrite'
+                raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or '
+                                 '--overwrite'
                                  % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
+        self._compare_contents(info)
         phase, self._phase_began = info.get('phase', (0, 0))
         if phase != self.phase:
             self.phase, self.step = phase, None  # the one before takes memory
@@ -86,6 +93,24 @@ class Run:
         self.history, self._seconds = info['history'], info['seconds']
         self._sums = np.array(info['sums'])
         return True
+
+    def _compare_contents(self, info):
+        """Refuse to go on with features that are not what the checkpoint was trained with."""
+        if 'contents' not in info:
+            logger.warning('%s does not say what was in the features: that they have not changed is assumed',
+                           self.paths['checkpoint'])
+            return
+        for kind, now in self.contents.items():
+            before = info['contents'].get(kind)
+            found = contents.compare(before, now) if before and now else 'same'
+            if found == 'changed':
+                raise InputError('the %s features are not what %s was trained with, their contents changed: compute '
+                                 'them again as they were, or give --overwrite to start anew'
+                                 % (kind, self.paths['checkpoint']))
+            if found == 'unsure':
+                logger.warning('the %s features have other dates than when %s was written, and not all of them have a '
+                               'record of what they were made from: samples of them are the same', kind,
+                               self.paths['checkpoint'])
 
     def run(self, *epochs):
         """Train from wherever the run is, up to so many epochs with each optimizer in turn.
@@ -151,7 +176,7 @@ class Run:
         if row.get('best', True):
             self.save_model(row)
         self.save(dataset.state())
-        log.write_table(self.paths['log'], self.history)
+        log.write_table(self.paths['log'], self.history, self.terms)
 
     def _row(self, epoch, examples, seconds):
         means = self._sums / examples
@@ -202,17 +227,19 @@ class Run:
         """Write a checkpoint; `data` is the dataset's state that goes with the parameters."""
         params, optimizer = self.step.get_values()
         checkpoint.save(self.paths['checkpoint'], params, optimizer, {
-            'facts': self.facts, 'data': data, 'history': self.history, 'sums': self._sums.tolist(),
+            'facts': self.facts, 'contents': self.contents, 'data': data,
+            'history': self.history, 'sums': self._sums.tolist(),
             'seconds': self._seconds, 'phase': [self.phase, self._phase_began]})
 
     def save_model(self, row):
         """Write the model with what is known about its training."""
         store.save(self.paths['model'], self.step.get_values()[0], self.network, self.settings,
-                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row))
+                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row,
+                        features=self.contents, held_out=self.held_out))
 
 
 def run_paths(folder, name):
     """The files of a run, by what they are."""
-    names = {'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv', 'losses': 'loss_%s.data',
-             'plot': 'loss_%s.png'}
+    names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv',
+             'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
     return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
