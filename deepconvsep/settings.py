@@ -80,7 +80,7 @@ class Settings:
     mask_eps : float
         Weight of the masks' noise.
     mask_noise_in_numerator : bool
-        See :func:`deepconvsep.network.build.soft_masks`.
+        See :func:`deepconvsep.network.masks.soft_masks`.
     score : ScoreSettings, optional
         Of a score-informed model.
     """

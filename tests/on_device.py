@@ -43,22 +43,22 @@ def main(path, name):
         zero_results_of_clblast()
     import test_training
 
-    from deepconvsep.network import build as layers
+    from deepconvsep.network.build import build
     from deepconvsep.settings import Settings
-    from deepconvsep.training import run
+    from deepconvsep.training.step import Step
 
     recorded, entry, loss, values, gradients, params = test_training.graph(name, written_out=True)
     arrays = theano.function([entry], [loss] + values + gradients)(recorded.inputs.astype('float32'))
     results = {'gradient%02d' % number: array for number, array in enumerate(arrays)}
 
     arch, terms, in_numerator = test_training.of_recorded(name, recorded)
-    net = layers.build(arch, entry, len(recorded.inputs), params=[param.astype('float32') for param in recorded.params])
+    net = build(arch, entry, len(recorded.inputs), params=[param.astype('float32') for param in recorded.params])
     results['outputs'] = theano.function([entry], lasagne.layers.get_output(net))(recorded.inputs.astype('float32'))
 
     sources = recorded.targets.shape[1]
     chosen = Settings(tuple('abcd')[:sources], frame_size=2 * arch.feat_size - 2, mask_eps=0.1,
                                               mask_noise_in_numerator=in_numerator)
-    step = run.Step(arch, chosen, terms, 4, params=[param.astype('float32') for param in recorded.params])
+    step = Step(arch, chosen, terms, 4, params=[param.astype('float32') for param in recorded.params])
     rs = np.random.RandomState(0)
     parts = rs.uniform(size=(sources, 60, arch.feat_size)).astype('float32')
     step.load_chunk(parts.sum(axis=0), np.concatenate(list(parts), axis=1))

@@ -141,7 +141,9 @@ def test_only_separating(script, bach10, sibelius, tmp_path):
 def test_scale_of_the_test_songs(monkeypatch, bach10, tmp_path, args, scale):
     constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')
     seen = []
-    monkeypatch.setattr('deepconvsep.separation.program.separate', lambda plan, loaded, settings, flags: seen.append(settings) or [])
+    monkeypatch.setattr('deepconvsep.separation.separator.Separator',
+                        lambda network, params, settings, batch_size: seen.append(settings))
+    monkeypatch.setattr('deepconvsep.separation.separator.separate_file', lambda *args, **more: None)
     assert trainCNNbach10.main(['--db', bach10, '--output', str(tmp_path), '--skip', '1'] + args) == 0
     assert seen == [dataclasses.replace(recipe.SETTINGS, scale_factor=scale)]
 
@@ -221,7 +223,7 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
     module.main(['--db', 'DB', '--dbs', str(tmp_path / 'dbs')] + args)
     [(flags, (used, paths), at_test)] = seen
-    assert used is recipe and at_test == {'scale_factor': .2}
+    assert used is recipe.RECIPE and at_test == {'scale_factor': .2}
     assert [path.replace(str(tmp_path / 'dbs'), 'DBS') for path in paths] == folders
     assert (flags.model, flags.nepochs, flags.time_context, flags.overlap) == (name, epochs, 30, 25)
     assert (flags.batch_size, flags.batch_memory, flags.scale_factor, flags.skip_train) == (32, 200, .3, False)

@@ -25,7 +25,7 @@ from deepconvsep.backend.prepare import prepare
 prepare(verbose=False)
 import dataset
 from deepconvsep.network import architecture
-from deepconvsep.training.run import Step
+from deepconvsep.training.step import Step
 import numpy as np
 from examples.dsd100 import recipe
 

@@ -13,7 +13,9 @@ import theano.tensor as T
 from recorded import RecordedNetwork
 
 from deepconvsep.network import architecture, convolutions
-from deepconvsep.network import build as layers
+from deepconvsep.network.build import build
+from deepconvsep.network.layers import FrequencyPoolLayer, FrequencyUnpoolLayer
+from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
 
 FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
             'ikala_train': architecture.IKALA, 'bach10': architecture.BACH10,
@@ -41,12 +43,12 @@ def test_recorded_outputs_and_masks(name, literal):
     assert arch.param_shapes() == [tuple(shape) for shape in recorded.info['param_shapes']]
     with theano.configparser.change_flags(floatX='float64' if recorded.float64 else 'float32'):
         entry = T.tensor4()
-        net = layers.build(arch, entry, len(recorded.inputs), literal=literal)
+        net = build(arch, entry, len(recorded.inputs), literal=literal)
         assert [param.name for param in lasagne.layers.get_all_params(net)] == recorded.info['param_names']
         dtype = theano.config.floatX
         lasagne.layers.set_all_param_values(net, [param.astype(dtype) for param in recorded.params])
         output = lasagne.layers.get_output(net)
-        masks = T.stack(layers.soft_masks(layers.source_outputs(net), T.constant(recorded.noise[:, 0]),
+        masks = T.stack(soft_masks(source_outputs(net), T.constant(recorded.noise[:, 0]),
                                            recorded.info['eps'], name.startswith(('dsd100', 'ikala'))), axis=1)
         raw, values = theano.function([entry], [output, masks])(recorded.inputs.astype(dtype))
     tolerance = 1e-9 if recorded.float64 else 1e-5
@@ -72,10 +74,10 @@ def test_every_source_has_a_branch_of_its_own(arch):
     with theano.configparser.change_flags(floatX='float64'):
         entry, results = T.tensor4(), []
         for literal in (False, True):
-            net = layers.build(arch, entry, 2, literal=literal)
+            net = build(arch, entry, 2, literal=literal)
             variables = lasagne.layers.get_all_params(net)
             lasagne.layers.set_all_param_values(net, params)
-            function = theano.function([entry], T.stack(layers.source_outputs(net), axis=1))
+            function = theano.function([entry], T.stack(source_outputs(net), axis=1))
             results.append(function(inputs))
             if not literal:
                 # only of the last source: the dense layer's biases, or the last quarter of the last filters
@@ -96,7 +98,7 @@ def test_given_parameters_are_borrowed_and_nothing_is_drawn(arch, literal, monke
         arch = dataclasses.replace(arch, hidden=3, **small)
     values = [np.full(shape, index, theano.config.floatX) for index, shape in enumerate(arch.param_shapes())]
     monkeypatch.setattr(lasagne.random, '_rng', None)
-    params = lasagne.layers.get_all_params(layers.build(arch, T.tensor4(), 2, literal=literal, params=values))
+    params = lasagne.layers.get_all_params(build(arch, T.tensor4(), 2, literal=literal, params=values))
     assert len(params) == len(values)
     for param, value in zip(params, values):
         assert param.get_value(borrow=True) is value
@@ -155,8 +157,8 @@ def test_convolutions_and_their_transposes(kind, size, stride, channels):
 def test_pooling_gives_ties_all_the_value():
     with theano.configparser.change_flags(floatX='float64'):
         entry, value = T.tensor4(), T.tensor4()
-        layer = layers.FrequencyPoolLayer(lasagne.layers.InputLayer((1, 1, 1, 7), entry), 3)
-        unpool = layers.FrequencyUnpoolLayer(lasagne.layers.InputLayer((1, 1, 1, 2), value), layer)
+        layer = FrequencyPoolLayer(lasagne.layers.InputLayer((1, 1, 1, 7), entry), 3)
+        unpool = FrequencyUnpoolLayer(lasagne.layers.InputLayer((1, 1, 1, 2), value), layer)
         pooled, spread = lasagne.layers.get_output([layer, unpool])
         pooled, spread = theano.function([entry, value], [pooled, spread])(
             np.array([1., 5, 5, 0, 0, 0, 9]).reshape(1, 1, 1, 7), np.array([2., 3]).reshape(1, 1, 1, 2))
@@ -170,7 +172,7 @@ def test_masks_equal_the_formula(in_numerator):
     outputs = np.maximum(rs.normal(size=(2, 3, 4, 5)), 0)
     outputs[0, :, 0] = 0
     noise = rs.uniform(0.1, 1, size=(2, 1, 4, 5))
-    masks = T.stack(layers.soft_masks([T.constant(outputs[:, j]) for j in range(3)], T.constant(noise[:, 0]), 1e-8,
+    masks = T.stack(soft_masks([T.constant(outputs[:, j]) for j in range(3)], T.constant(noise[:, 0]), 1e-8,
                                        in_numerator), axis=1).eval()
     raised = outputs + 1e-8 * noise if in_numerator else outputs
     np.testing.assert_allclose(masks, raised / (outputs + (1e-8 * noise if in_numerator else 1e-8 * noise / 3)).sum(
@@ -180,9 +182,9 @@ def test_masks_equal_the_formula(in_numerator):
 
 
 def test_noise_is_seeded_and_never_zero():
-    noise = layers.mask_noise((1, 1, 30, 513), 3)
-    np.testing.assert_array_equal(noise, layers.mask_noise((1, 1, 30, 513), 3))
-    assert not np.array_equal(noise, layers.mask_noise((1, 1, 30, 513), 4))
+    noise = mask_noise((1, 1, 30, 513), 3)
+    np.testing.assert_array_equal(noise, mask_noise((1, 1, 30, 513), 3))
+    assert not np.array_equal(noise, mask_noise((1, 1, 30, 513), 4))
     assert noise.min() > 0 and noise.max() <= 1 and noise.dtype == theano.config.floatX
 
 

@@ -253,7 +253,7 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
     monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
     module.main(['--db', 'DB', '--feature_path', str(tmp_path)] + args)
     [(flags, (used, paths), at_test)] = seen
-    assert used is recipe and at_test == {'scale_factor': .2} and flags.batch_memory == 100
+    assert used is recipe.RECIPE and at_test == {'scale_factor': .2} and flags.batch_memory == 100
     assert paths == [str(tmp_path / PIECES[0] / ('original' if 'original' in name else 'gt'))]
     assert flags.model == name and recipe.network(flags) == network and recipe.phases(flags) == phases
     assert flags.nsamples == (40 if module is trainCNNrwc_samp else 0)

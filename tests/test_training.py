@@ -17,9 +17,12 @@ import dataset
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.network import architecture
-from deepconvsep.network import build as layers
-from deepconvsep.training import checkpoint, objective, program
-from deepconvsep.training.run import Run, Step
+from deepconvsep.network.build import build
+from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
+from deepconvsep.recipe import song_of
+from deepconvsep.training import checkpoint, objective
+from deepconvsep.training.run import Run
+from deepconvsep.training.step import Step
 from examples.dsd100 import recipe as dsd100
 from examples.ikala import recipe as ikala
 
@@ -53,7 +56,7 @@ def graph(name, written_out):
     assert [term.name for term in terms] == recorded.info['component_names']
     real = theano.config.floatX
     entry = T.tensor4()
-    net = layers.build(arch, entry, len(recorded.inputs))
+    net = build(arch, entry, len(recorded.inputs))
     lasagne.layers.set_all_param_values(net, [param.astype(real) for param in recorded.params])
     mixture = entry.sum(axis=1)
     targets = [T.constant(recorded.targets[:, source].astype(real)) for source in range(recorded.targets.shape[1])]
@@ -65,7 +68,7 @@ def graph(name, written_out):
             in_numerator)
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
     else:
-        masks = layers.soft_masks(layers.source_outputs(net), noise, recorded.info['eps'], in_numerator)
+        masks = soft_masks(source_outputs(net), noise, recorded.info['eps'], in_numerator)
         total, values = objective.evaluate(terms, [mask * mixture for mask in masks], targets)
         loss = abs(total)
         gradients = theano.grad(loss, params, disconnected_inputs='ignore')
@@ -273,10 +276,10 @@ def test_a_step_on_filtered_inputs_equals_the_network_on_them(outputs, biases):
         window = starts[:, None] + np.arange(30)
         filtered = (inputs[:, None] * masks.reshape(70, 4, 17))[window].transpose(0, 2, 1, 3)
         entry = T.tensor4()
-        net = layers.build(small, entry, 3, literal=True)
+        net = build(small, entry, 3, literal=True)
         lasagne.layers.set_all_param_values(net, params)
-        decoded = theano.function([entry], layers.source_outputs(net))(filtered)
-        noise = layers.mask_noise((3, 30, 17), 2)
+        decoded = theano.function([entry], source_outputs(net))(filtered)
+        noise = mask_noise((3, 30, 17), 2)
         found = step.evaluate(starts)
     shares = [one + SETTINGS.mask_eps * noise for one in decoded]
     targets = outputs[window].reshape(3, 30, 4, 17)
@@ -335,6 +338,8 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
 
 
 def test_songs_of_feature_files():
-    assert program.song_of('A - B_12__m_.data') == 'A - B'
-    assert program.song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
-    assert program.song_of('10161_chorus__m_.data') == '10161_chorus'
+    assert ikala.song_of('10161_chorus__m_.data') == ikala.song_of('10161_verse__m_.data') == '10161'
+    assert ikala.song_of('clip__m_.data') == 'clip'
+    assert song_of('A - B_12__m_.data') == 'A - B'
+    assert song_of('A_3 - B_0_abc_m_.data') in ('A_3 - B_0_abc', 'A_3 - B')
+    assert song_of('10161_chorus__m_.data') == '10161_chorus'

@@ -1,5 +1,6 @@
 """`LargeDataset`: shuffled training batches from feature files that need not fit into memory."""
 import hashlib
+import os
 import weakref
 
 import numpy as np
@@ -267,7 +268,7 @@ class LargeDataset(TrackSet):
         """What the order of the batches depends on, apart from seed and epoch."""
         names = '\n'.join('%d/%s %d' % (number, name, count) for number, name, count
                           in zip(self.dirid, self.file_list, self.num_points[1:]))
-        return {'files': hashlib.sha256(names.encode()).hexdigest()[:16], 'examples': self.total_points,
+        return {'files': hashlib.sha256(os.fsencode(names)).hexdigest()[:16], 'examples': self.total_points,
                 'time_context': self.time_context, 'overlap': self.overlap, 'batch_size': self.batch_size,
                 'batch_memory': self.batch_memory}
 

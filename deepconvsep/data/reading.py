@@ -178,7 +178,7 @@ class Scratch:
         status = os.stat(tensor.path)
         identity = '%s %d %d' % (os.path.abspath(tensor.path), status.st_mtime_ns, status.st_size)
         dtype = min(tensor.dtype, self.dtype, key=lambda kind: kind.itemsize)
-        path = os.path.join(self.folder, '%s_%s_%s' % (hashlib.sha256(identity.encode()).hexdigest()[:16],
+        path = os.path.join(self.folder, '%s_%s_%s' % (hashlib.sha256(os.fsencode(identity)).hexdigest()[:16],
                                                        dtype.name, os.path.basename(tensor.path)))
         if not tensors.is_finished(path):
             tensors.save_tensor(path, tensors.open_tensor(tensor.path), dtype=dtype)

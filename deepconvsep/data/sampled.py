@@ -69,6 +69,10 @@ class SampledDataset:
         self.set_epoch(state['epoch'])
         self._data.restore(dict(self._data.state(), batch=state['batch']))
 
+    def contents(self):
+        """Fingerprint of all files, as :meth:`dataset.LargeDataset.contents`."""
+        return self._everything.contents()
+
     def close(self):
         """End the reading threads."""
         self._data.close()

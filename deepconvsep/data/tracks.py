@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from deepconvsep.data import moments, reading
+from deepconvsep.data import contents, moments, reading
 from deepconvsep.data.chunks import Chunk
 from deepconvsep.data.windows import legacy_starts, window_starts
 from deepconvsep.errors import InputError
@@ -106,6 +106,11 @@ class TrackSet:
     def getNum(self, id):
         """Number of examples of file number `id`."""
         return len(self._starts(self.tracks[id]))
+
+    def contents(self):
+        """Fingerprint of all feature files; see :func:`deepconvsep.data.contents.fingerprint`."""
+        tensors_of = [(track.inputs, track.outputs, track.notes, track.extra) for track in self.tracks]
+        return contents.fingerprint(list(dict.fromkeys(tensor.path for own in tensors_of for tensor in own if tensor)))
 
     @property
     def input_size(self):

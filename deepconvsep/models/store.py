@@ -95,7 +95,11 @@ def load(path, expected, script):
     for index, array in enumerate(arrays):
         if not np.isfinite(array).all():
             raise InputError('%s is damaged: array %d of %d holds NaN or infinity' % (path, index, len(arrays)))
-        params.append(array.astype(np.float32, copy=False))
+        with np.errstate(over='ignore'):
+            params.append(array.astype(np.float32, copy=False))
+        if not np.isfinite(params[-1]).all():
+            raise InputError('%s cannot be used: array %d of %d holds values up to %.3g, more than float32 can hold'
+                             % (path, index, len(arrays), np.abs(array).max()))
     return Model(path, params, network, settings, training)
 
 

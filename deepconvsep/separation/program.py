@@ -25,12 +25,12 @@ def parser(prog, description, recipe):
     flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
                   help='sound files (WAV, FLAC, OGG, MP3, AIFF, ...), or folders with such at any depth, to separate')
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
-    own = getattr(recipe, 'DEFAULT_MODEL', None)
+    own = recipe.default_model
     flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
                   help='the model, .pkl (also the original\'s) or .npz, or the name of one of "python -m deepconvsep.models"')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
-    flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.SOURCES[0])
+    flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.sources[0])
     flags.add_arg('--format', type=str.upper, choices=('WAV', 'FLAC'), default='WAV', help='format of the stems')
     flags.add_arg('--subtype', type=str.upper, choices=SUBTYPES, default='PCM_16', help='sample format of the stems')
     flags.add_arg('--window', choices=sorted(WINDOWS), default=None,
@@ -41,8 +41,7 @@ def parser(prog, description, recipe):
     page.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
-    if hasattr(recipe, 'add_separation_flags'):
-        recipe.add_separation_flags(flags)
+    recipe.add_separation_flags(flags)
     return flags
 
 
@@ -54,10 +53,7 @@ def main(argv, prog, description, recipe):
     argv : list of str or None
     prog, description : str
         For the help.
-    recipe : module
-        With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally, DEFAULT_MODEL (the name of
-        one of :mod:`deepconvsep.models.known`) and ``stem_names(name, sources, several)``: the file names of the stems, without
-        extension, relative to the output folder.
+    recipe : deepconvsep.recipe.Recipe
 
     Returns
     -------
@@ -71,10 +67,10 @@ def main(argv, prog, description, recipe):
     page.check(flags)
     inputs = gather(flags.ifile, flags.odir)
     flags.mfile = known.locate(flags.mfile)
-    loaded = store.load(flags.mfile, recipe.NETWORKS, prog)
-    settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)
+    loaded = store.load(flags.mfile, recipe.networks, prog)
+    settings = choose_settings(loaded, recipe.legacy_settings, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
-    plan = plan_outputs(inputs, flags.odir, sources, flags.format, getattr(recipe, 'stem_names', folder_names),
+    plan = plan_outputs(inputs, flags.odir, sources, flags.format, recipe.stem_names,
                         several=is_batch(flags.ifile))
     if not flags.overwrite:
         refuse_existing(plan)
@@ -87,7 +83,7 @@ def main(argv, prog, description, recipe):
         failures += separate(plan, loaded, settings, flags)
     failed = {path for path, _ in failures}
     page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags,
-                          os.path.join(os.path.dirname(recipe.__file__), prog), argv)
+                          os.path.join(recipe.folder, prog), argv)
     return report(failures, len(inputs))
 
 
@@ -185,11 +181,6 @@ def choose_settings(loaded, legacy, flags):
     return settings
 
 
-def folder_names(name, sources, several):
-    """The stems of one file directly in the output folder; those of several in a folder for each."""
-    return [os.path.join(name, source) if several else source for source in sources]
-
-
 def plan_outputs(inputs, odir, sources, format, stem_names, several):
     """Pair every input of :func:`gather` with its outputs: [(path, [output, ...])].
 
@@ -236,7 +227,7 @@ def readable(plan, recipe, settings, flags):
     for path, outputs in plan:
         try:
             mixture.open_sound(path).close()
-            guide = recipe.guide(path, settings, flags) if hasattr(recipe, 'guide') else None
+            guide = recipe.guide(path, settings, flags)
             good.append((path, outputs, guide))
         except InputError as error:
             failures.append((path, error))

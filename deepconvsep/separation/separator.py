@@ -141,13 +141,14 @@ def compile_masks(network, params, settings, batch_size):
     """
     from deepconvsep.backend.prepare import prepare
     theano = prepare()
-    from deepconvsep.network import build as layers
+    from deepconvsep.network.build import build
+    from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
 
     entry = theano.tensor.tensor4('magnitudes')
-    output = layers.build(network, entry, batch_size, params=params)
-    noise = theano.shared(layers.mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
+    output = build(network, entry, batch_size, params=params)
+    noise = theano.shared(mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
                           broadcastable=(True, False, False))
-    masks = layers.soft_masks(layers.source_outputs(output), noise, settings.mask_eps,
+    masks = soft_masks(source_outputs(output), noise, settings.mask_eps,
                               settings.mask_noise_in_numerator)
     function = theano.function([entry], masks, allow_input_downcast=True)
     return lambda windows: np.stack(function(windows), axis=1)

@@ -2,6 +2,7 @@
 
 A checkpoint is an ``.npz`` of the parameters, the optimiser's arrays and one JSON text with everything else.
 """
+import io
 import json
 import os
 
@@ -24,8 +25,37 @@ def save(path, params, optimizer, info):
     """
     arrays = {'param%03d' % index: value for index, value in enumerate(params)}
     arrays.update({'optimizer%03d' % index: value for index, value in enumerate(optimizer)})
-    with files.atomic_path(path) as temporary, open(temporary, 'wb') as out:
+    with files.atomic_path(path) as temporary, _Output(temporary) as out:
         np.savez(out, info=json.dumps(info, sort_keys=True), **arrays)
+        out.check()
+
+
+class _Output(io.FileIO):
+    """A file that remembers the first failure to write and takes what follows for written.
+
+    An archive that cannot be written is written to again when it is closed, and once more when it is forgotten, which
+    nothing can catch: Python would print an "Exception ignored" for each.
+    """
+
+    def __init__(self, path):
+        super().__init__(path, 'wb')
+        self._failure = None
+
+    def write(self, data):
+        """Write all of `data`."""
+        view = memoryview(data).cast('B')
+        done = 0
+        while done < len(view) and self._failure is None:
+            try:
+                done += super().write(view[done:])
+            except OSError as error:
+                self._failure = error
+        return len(view)
+
+    def check(self):
+        """Raise the failure that is remembered."""
+        if self._failure is not None:
+            raise self._failure
 
 
 def load(path):
@@ -56,7 +86,8 @@ def check_info(info):
     if not isinstance(info, dict):
         raise ValueError('no description')
     history = info.get('history')
-    fine = {'facts': isinstance(info.get('facts'), dict), 'data': isinstance(info.get('data'), dict),
+    fine = {'contents': _are_contents(info.get('contents', {})),
+            'facts': isinstance(info.get('facts'), dict), 'data': isinstance(info.get('data'), dict),
             'seconds': _is_number(info.get('seconds')),
             'sums': isinstance(info.get('sums'), list) and all(map(_is_number, info['sums'])),
             'history': isinstance(history, list) and all(
@@ -66,6 +97,10 @@ def check_info(info):
     for name, right in fine.items():
         if not right:
             raise ValueError('its %s' % name)
+
+
+def _are_contents(value):
+    return isinstance(value, dict) and all(part is None or isinstance(part, dict) for part in value.values())
 
 
 def _is_number(value):

@@ -74,7 +74,7 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
 
         dL/dz_j = 2 sign(total) [z_j > 0] (x g_j - sum_k g_k s_k) / d
 
-    for both kinds of masks of :func:`deepconvsep.network.build.soft_masks`.
+    for both kinds of masks of :func:`deepconvsep.network.masks.soft_masks`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     targets : list of tensor, same shape, one per source
     noise : tensor, same shape
     eps, in_numerator
-        As in :func:`deepconvsep.network.build.soft_masks`.
+        As in :func:`deepconvsep.network.masks.soft_masks`.
 
     Returns
     -------

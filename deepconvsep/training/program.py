@@ -5,10 +5,10 @@ import os
 import random
 
 from deepconvsep import command, files
-from deepconvsep.data.large import LargeDataset
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import store
 from deepconvsep.separation import program
+from deepconvsep.training import lock
 
 logger = command.get_logger('train')
 
@@ -62,12 +62,7 @@ def run(flags, recipe, feature_paths, **at_test):
     ----------
     flags : argparse.Namespace
         Flags of :func:`parser`, and those that the recipe reads.
-    recipe : module
-        With SETTINGS, NETWORKS, LOSS, TRAINING_EPS, ``network(flags)`` and ``test_songs(flags)``: [(sound file, or
-        files whose sum is the mixture, names of the stems without extension, relative to ``<output>/output``)].
-        Optionally ``song_of(name)``, the song of a feature file; ``settings(flags)``, in place of SETTINGS;
-        ``dataset(flags)``, the class of the data and its arguments; ``phases(flags)``, [(optimizer, epochs), ...];
-        and what :func:`deepconvsep.separation.program.main` takes.
+    recipe : deepconvsep.recipe.Recipe
     feature_paths : list of str
         Folders of the features.
     **at_test
@@ -92,7 +87,7 @@ def run(flags, recipe, feature_paths, **at_test):
     songs = [] if flags.skip_sep else recipe.test_songs(flags)
     if not songs and not flags.skip_sep:
         raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
-    settings = recipe.settings(flags) if hasattr(recipe, 'settings') else recipe.SETTINGS
+    settings = recipe.settings_for(flags)
     settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
     if not flags.skip_train:
         train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
@@ -109,33 +104,44 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     for path in feature_paths:
         if not os.path.isdir(path):
             raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
-    data, held_out = split(flags, recipe, feature_paths, settings)
+    data, held_out, names = split(flags, recipe, feature_paths, settings)
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
-    initial = store.load(source, (network,), 'this training').params if source else None
-    if initial and [param.shape for param in initial] != network.param_shapes():
+    # in a list that is emptied by who uses it: they take up to 856 MB
+    initial = [store.load(source, (network,), 'this training').params] if source else []
+    if initial and [param.shape for param in initial[0]] != network.param_shapes():
         raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
                          % (source, network.time_context))
     files.make_folder(folder)
+    with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), paths[1]):
+        refuse_existing(flags, paths)
+        train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
+    data.close()
+
+
+def refuse_existing(flags, paths):
+    """Raise InputError when a run of this name would be replaced without being asked for."""
     stored = [path for path in paths if os.path.exists(path)]
     if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
         raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
                          % stored[0])
 
+
+def train_on(flags, recipe, network, settings, folder, data, held_out, names, initial):
+    """Compile, resume, and train to the end: on `data`, and beside `held_out`, the songs called `names`."""
     from deepconvsep.backend.prepare import prepare
     prepare(seconds=90)
     from deepconvsep.training.run import Run, run_paths
     files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
                            + ['model_%s.json' % flags.model])
-    terms_settings = dataclasses.replace(settings, mask_eps=recipe.TRAINING_EPS)
-    optimizers, epochs = zip(*(recipe.phases(flags) if hasattr(recipe, 'phases') else [('adadelta', flags.nepochs)]))
-    run = Run(folder, flags.model, network, terms_settings, recipe.LOSS, data, held_out, flags.seed,
-                       optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes,
-                       quiet=flags.quiet, params=initial)
-    del initial  # up to 856 MB
+    terms_settings = dataclasses.replace(settings, mask_eps=recipe.training_eps)
+    optimizers, epochs = zip(*recipe.phases(flags))
+    run = Run(folder, flags.model, network, terms_settings, recipe.loss, data, held_out, flags.seed,
+              optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes, quiet=flags.quiet,
+              params=initial.pop() if initial else None, held_out=names)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     elif flags.resume:
@@ -143,12 +149,11 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
     run.run(*epochs)
-    data.close()
 
 
 def split(flags, recipe, feature_paths, settings):
-    """The training data and, with --validation, the songs that are held out (else None)."""
-    kind, options = recipe.dataset(flags) if hasattr(recipe, 'dataset') else (LargeDataset, {})
+    """The training data and, with --validation, the songs that are held out (else None), and the names of these."""
+    kind, options = recipe.dataset(flags)
 
     def load(nsamples=flags.nsamples, **more):
         return kind(feature_paths, batch_size=flags.batch_size, batch_memory=flags.batch_memory,
@@ -157,40 +162,33 @@ def split(flags, recipe, feature_paths, settings):
                     nsources=len(settings.sources), tensortype='float32', seed=flags.seed, nsamples=nsamples,
                     **options, **more)
     if not flags.validation:
-        return load(), None
-    songs = sorted(set(map(getattr(recipe, 'song_of', song_of), load(nsamples=0).file_list)))
+        return load(), None, []
+    songs = sorted(set(map(recipe.song_of, load(nsamples=0).file_list)))
     count = round(flags.validation * len(songs))
     if not 0 < count < len(songs):
         raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
                          % (flags.validation, len(songs), count))
     held_out = set(random.Random(flags.seed).sample(songs, count))
     logger.info('held out: %s', ', '.join(sorted(held_out)))
-    return load(exclude_list=sorted(held_out)), load(exclude_list=[song for song in songs if song not in held_out])
-
-
-def song_of(name):
-    """The song of a feature file: ``Artist - Title_3__m_.data`` and ``Artist - Title__m_.data`` are of one.
-
-    >>> song_of('Artist - Title_3__m_.data'), song_of('10161_chorus__m_.data')
-    ('Artist - Title', '10161_chorus')
-    """
-    song = name[:-len('_m_.data')].rstrip('_')
-    head, _, number = song.rpartition('_')
-    return head if head and number.isdigit() else song
+    others = [song for song in songs if song not in held_out]
+    return load(exclude_list=sorted(held_out)), load(exclude_list=others), sorted(held_out)
 
 
 def separate_test_songs(flags, recipe, songs, output, at_test):
     """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
-    path = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
-    loaded = store.load(path, recipe.NETWORKS, 'this script')
-    folder = os.path.join(output, 'output')
-    plan = [(source, [os.path.join(folder, stem + '.wav') for stem in stems]) for source, stems in songs]
-    options = program.parser('', '', recipe).parse_args(
-        ['-i', flags.db, '-o', folder, '-m', path, '--batch_size', str(flags.batch_size)]
-        + (['--quiet'] if flags.quiet else []))
-    for name in set(vars(options)) & {'scores', 'score_ending', 'timbre_model_path'}:
-        setattr(options, name, getattr(flags, name))
-    settings = dataclasses.replace(loaded.settings or recipe.SETTINGS, mask_eps=recipe.SETTINGS.mask_eps, **at_test)
-    plan, failures = program.readable(plan, recipe, settings, options)
-    failures += program.separate(plan, loaded, settings, options)
+    loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
+    settings = dataclasses.replace(loaded.settings or recipe.settings, mask_eps=recipe.settings.mask_eps, **at_test)
+    plan = [(source, [os.path.join(output, 'output', stem + '.wav') for stem in stems]) for source, stems in songs]
+    plan, failures = program.readable(plan, recipe, settings, flags)
+
+    from deepconvsep.separation.separator import Separator, separate_file
+    separator = Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    for source, stems, guide in plan:
+        try:
+            files.make_folder(os.path.dirname(stems[0]))
+            separate_file(separator, source, stems, guide, quiet=flags.quiet)
+        except (InputError, OSError) as error:
+            failures.append((source, error))
+            continue
+        print('\n'.join(stems), flush=True)
     return program.report(failures, len(songs))

@@ -1,158 +1,22 @@
-"""Train a network: compile, epochs, checkpoints, resume.
+"""Train a network: epochs, checkpoints, resume.
 
-The data of a chunk stay on the device, each frame once, and a batch is cut there by the numbers of its first
-frames: what travels per step is a few hundred bytes. Source of the recipe: P. Chandna, M. Miron, J. Janer and
-E. Gomez, LVA/ICA 2017, section 3; the optimiser is Adadelta with learning rate 1, rho 0.95, epsilon 1e-6.
+Source of the recipe: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 3; the optimiser is Adadelta
+with learning rate 1, rho 0.95, epsilon 1e-6.
 """
-import csv
 import gc
-import io
 import os
-import pickle
 import time
 
 import numpy as np
 
-from deepconvsep import command, files, progress
-from deepconvsep.backend.prepare import prepare
+from deepconvsep import command, progress
+from deepconvsep.data import contents
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
-from deepconvsep.training import checkpoint
-
-theano = prepare(verbose=False, seconds=90)
-
-import lasagne
-import theano.tensor as T
-
-from deepconvsep.network import build as layers
-from deepconvsep.training import objective
-from deepconvsep.training.adadelta import adadelta
+from deepconvsep.training import checkpoint, log
+from deepconvsep.training.step import Step
 
 logger = command.get_logger('training')
-
-OPTIMIZERS = {'adadelta': adadelta, 'adam': lasagne.updates.adam}
-
-# parameters beyond which memory counts more than the time it takes to get it
-LARGE = 1 << 24
-
-
-class Step:
-    """The compiled training step, and the evaluation of the loss without one.
-
-    Parameters
-    ----------
-    network : architecture.Architecture
-    settings : settings.Settings
-    terms : tuple of objective.Term
-        The loss; targets are numbered like the network's outputs.
-    batch_size : int
-    seed : int
-        For the initial parameters and the masks' noise.
-    optimizer : {'adadelta', 'adam'}
-    params : list of ndarray, optional
-        What the parameters start from; copied. Default: drawn by the seed.
-    """
-
-    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None):
-        self.batch_size, self.time_context = batch_size, network.time_context
-        frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
-        self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
-        # of a score-informed network: the mixture times each mask, multiplied once and not at every step
-        self._filtered = theano.shared(np.zeros((1, network.channels * bins), theano.config.floatX)) \
-            if network.channels > 1 else None
-        # one array per source: elementwise operations are several times faster on arrays without gaps
-        self._outputs = [theano.shared(np.zeros((1, bins), theano.config.floatX)) for _ in range(sources)]
-        starts = T.lvector('starts')
-        rows = (starts[:, None] + T.arange(frames)[None, :]).reshape((batch_size * frames,))
-        mixture = self._inputs[rows].reshape((batch_size, frames, bins))
-        targets = [output[rows].reshape((batch_size, frames, bins)) for output in self._outputs]
-
-        lasagne.random.set_rng(np.random.RandomState(seed))
-        seen = mixture.dimshuffle(0, 'x', 1, 2) if self._filtered is None else \
-            self._filtered[rows].reshape((batch_size, frames, network.channels, bins)).dimshuffle(0, 2, 1, 3)
-        self.net = layers.build(network, seen, batch_size, params=params and [np.array(value) for value in params])
-        noise = theano.shared(layers.mask_noise((batch_size, frames, bins), seed))
-        loss, values, known, bias_gradient = objective.masked_loss(
-            terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
-            settings.mask_eps, settings.mask_noise_in_numerator)
-        self.params = lasagne.layers.get_all_params(self.net, trainable=True)
-        inner = [param for param in self.params if param is not self.net.b]
-        gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')
-        updates = OPTIMIZERS[optimizer](gradients + [bias_gradient], inner + [self.net.b])
-        self.optimizer = [variable for variable in updates if variable not in self.params]
-        # taking buffers from the system anew costs small networks a third of the time; for the published Bach10 network
-        # that is nothing beside the products, and keeping them from step to step would take gigabytes
-        large = sum(map(np.prod, network.param_shapes())) > LARGE
-        mode = theano.compile.get_default_mode().clone(link_kwargs={'allow_gc': large})
-        self._train = theano.function([starts], [loss] + values, updates=updates, mode=mode)
-        self._evaluate = None
-        self._evaluation = ([starts], [loss] + values, mode)
-
-    def load_chunk(self, inputs, outputs, masks=None):
-        """Put the frames of a chunk on the device.
-
-        A window of silence goes behind them: it adds nothing to loss and gradient, and fills up a last batch.
-
-        Parameters
-        ----------
-        inputs, outputs : ndarray, shape (frames, bins), (frames, sources * bins)
-        masks : ndarray, shape (frames, channels * bins), optional
-            Of a score-informed network: what the channels of its input are filtered with.
-        """
-        bins = inputs.shape[1]
-        for variable, frames in zip([self._inputs] + self._outputs,
-                                    [inputs] + np.split(outputs, len(self._outputs), axis=1)):
-            device = self._room(len(inputs), bins)
-            device[:len(inputs)] = frames
-            variable.set_value(device, borrow=True)
-        if self._filtered is not None:
-            device = self._room(len(inputs), masks.shape[1])
-            for first in range(0, masks.shape[1], bins):
-                np.multiply(inputs, masks[:, first:first + bins], out=device[:len(inputs), first:first + bins])
-            self._filtered.set_value(device, borrow=True)
-        self._silence = len(inputs)
-
-    def _room(self, frames, width):
-        return np.zeros((frames + self.time_context, width), theano.config.floatX)
-
-    def train(self, starts):
-        """One step on the windows that start at the frames `starts`, at most `batch_size` of them.
-
-        Returns
-        -------
-        ndarray of float64
-            The loss before the step, then its terms; sums over the windows.
-        """
-        return np.array(self._train(self._padded(starts)), float)
-
-    def evaluate(self, starts):
-        """The loss and its terms, without a step."""
-        if self._evaluate is None:
-            inputs, outputs, mode = self._evaluation
-            self._evaluate = theano.function(inputs, outputs, mode=mode)
-        return np.array(self._evaluate(self._padded(starts)), float)
-
-    def _padded(self, starts):
-        padded = np.full(self.batch_size, self._silence, np.int64)
-        padded[:len(starts)] = starts
-        return padded
-
-    def get_values(self):
-        """Parameters and optimiser state: two lists of ndarray, to be used before the next step.
-
-        They are not copied where they are in this process's memory already: with the optimiser's, the parameters of
-        the published Bach10 network take 2.6 GB.
-        """
-        return ([param.get_value(borrow=True) for param in self.params],
-                [state.get_value(borrow=True) for state in self.optimizer])
-
-    def set_values(self, params, optimizer=None):
-        """Set the parameters and, if given, the optimiser state; arrays that can be written to are taken over, not copied."""
-        for variable, value in zip(self.params + (self.optimizer if optimizer else []), params + (optimizer or [])):
-            if variable.get_value(borrow=True).shape != value.shape:
-                raise InputError('the stored state does not fit the network: array of %s, expected %s'
-                                 % (value.shape, variable.get_value(borrow=True).shape))
-            variable.set_value(np.require(value, variable.dtype, 'W'), borrow=True)
 
 
 class Run:
@@ -165,7 +29,7 @@ class Run:
         (the pickled list of losses that the original wrote) and ``loss_<name>.png``.
     name : str
     network, settings, terms
-        As in :class:`Step`.
+        As in :class:`deepconvsep.training.step.Step`.
     dataset : dataset.LargeDataset
     validation : dataset.LargeDataset, optional
         Songs that are held out: the model of the epoch with the lowest loss on them is kept.
@@ -178,12 +42,15 @@ class Run:
         A checkpoint is written at every end of an epoch and after so many minutes.
     quiet : bool
         No progress bar.
+    held_out : list of str
+        Names of the songs in `validation`, to be written beside the model.
     params : list of ndarray, optional
-        As in :class:`Step`.
+        As in :class:`deepconvsep.training.step.Step`.
     """
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
-                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None):
+                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None, held_out=()):
+        self.held_out = list(held_out)
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
         self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
@@ -191,6 +58,7 @@ class Run:
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
+        self.contents = {'training': dataset.contents(), 'held out': validation.contents() if validation else None}
         self.step = self._new_step(0, params)
         self.phase, self._phase_began = 0, 0
         self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
@@ -212,8 +80,10 @@ class Run:
         params, optimizer, info = checkpoint.load(self.paths['checkpoint'])
         for name, value in self.facts.items():
             if info.get('facts', {}).get(name) != value:
-                raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or --overwrite'
+                raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or '
+                                 '--overwrite'
                                  % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
+        self._compare_contents(info)
         phase, self._phase_began = info.get('phase', (0, 0))
         if phase != self.phase:
             self.phase, self.step = phase, None  # the one before takes memory
@@ -223,6 +93,24 @@ class Run:
         self.history, self._seconds = info['history'], info['seconds']
         self._sums = np.array(info['sums'])
         return True
+
+    def _compare_contents(self, info):
+        """Refuse to go on with features that are not what the checkpoint was trained with."""
+        if 'contents' not in info:
+            logger.warning('%s does not say what was in the features: that they have not changed is assumed',
+                           self.paths['checkpoint'])
+            return
+        for kind, now in self.contents.items():
+            before = info['contents'].get(kind)
+            found = contents.compare(before, now) if before and now else 'same'
+            if found == 'changed':
+                raise InputError('the %s features are not what %s was trained with, their contents changed: compute '
+                                 'them again as they were, or give --overwrite to start anew'
+                                 % (kind, self.paths['checkpoint']))
+            if found == 'unsure':
+                logger.warning('the %s features have other dates than when %s was written, and not all of them have a '
+                               'record of what they were made from: samples of them are the same', kind,
+                               self.paths['checkpoint'])
 
     def run(self, *epochs):
         """Train from wherever the run is, up to so many epochs with each optimizer in turn.
@@ -243,7 +131,8 @@ class Run:
             end += count
             while self.phase == phase and self.dataset.epoch < end:
                 self._epoch(total)
-        self.write_losses()
+        log.write_losses(self.paths['losses'], self.history)
+        log.plot_losses(self.paths['plot'], self.history, self.terms)
 
     def _next_phase(self):
         """Go on with the next optimizer from the model that was kept."""
@@ -287,7 +176,7 @@ class Run:
         if row.get('best', True):
             self.save_model(row)
         self.save(dataset.state())
-        self.write_log()
+        log.write_table(self.paths['log'], self.history, self.terms)
 
     def _row(self, epoch, examples, seconds):
         means = self._sums / examples
@@ -338,54 +227,19 @@ class Run:
         """Write a checkpoint; `data` is the dataset's state that goes with the parameters."""
         params, optimizer = self.step.get_values()
         checkpoint.save(self.paths['checkpoint'], params, optimizer, {
-            'facts': self.facts, 'data': data, 'history': self.history, 'sums': self._sums.tolist(),
+            'facts': self.facts, 'contents': self.contents, 'data': data,
+            'history': self.history, 'sums': self._sums.tolist(),
             'seconds': self._seconds, 'phase': [self.phase, self._phase_began]})
 
     def save_model(self, row):
         """Write the model with what is known about its training."""
         store.save(self.paths['model'], self.step.get_values()[0], self.network, self.settings,
-                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row))
-
-    def write_log(self):
-        """Write the table of epochs, whole."""
-        text = io.StringIO()
-        rows = csv.DictWriter(text, list(self.history[0]), lineterminator='\n')
-        rows.writeheader()
-        rows.writerows(self.history)
-        with files.atomic_path(self.paths['log']) as temporary, open(temporary, 'w') as out:
-            out.write(text.getvalue())
-
-    def write_losses(self):
-        """Write the list of losses as the original did, and their plot."""
-        losses = [float(row['loss']) for row in self.history]
-        with files.atomic_path(self.paths['losses']) as temporary, open(temporary, 'wb') as out:
-            pickle.dump(losses, out, protocol=2)
-        with files.atomic_path(self.paths['plot']) as temporary:
-            plot_losses(self.history, self.terms, temporary)
+                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row,
+                        features=self.contents, held_out=self.held_out))
 
 
 def run_paths(folder, name):
     """The files of a run, by what they are."""
-    names = {'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv', 'losses': 'loss_%s.data',
-             'plot': 'loss_%s.png'}
+    names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv',
+             'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
     return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
-
-
-def plot_losses(history, terms, path):
-    """Draw the loss, its terms and the held-out loss over the epochs as a PNG file."""
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    figure, axes = plt.subplots(figsize=(7, 4.5))
-    epochs = [row['epoch'] for row in history]
-    axes.plot(epochs, [row['loss'] for row in history], color='black', linewidth=2, label='loss')
-    for term in terms:
-        axes.plot(epochs, [row[term.name] for row in history], linewidth=1, label=term.name)
-    if history and 'validation' in history[0]:
-        axes.plot(epochs, [row['validation'] for row in history], color='black', linestyle='--', label='held out')
-    axes.set(xlabel='epoch', ylabel='squared error per example', yscale='log')
-    axes.legend(fontsize='small', ncol=2)
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, format='png', dpi=120)
-    plt.close(figure)

@@ -14,6 +14,7 @@ import scipy.signal.windows
 from deepconvsep import audio
 from deepconvsep.errors import InputError
 from deepconvsep.network import architecture
+from deepconvsep.recipe import Recipe
 from deepconvsep.score import find_score, read_score
 from deepconvsep.settings import Settings
 from deepconvsep.training import objective
@@ -171,3 +172,9 @@ def test_songs(flags):
 def stem_names(name, sources, several):
     """``<input>_bassoon`` and so on, side by side for any number of inputs."""
     return ['%s_%s' % (name, source) for source in sources]
+
+
+RECIPE = Recipe(
+    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+    default_model=DEFAULT_MODEL, stem_names=stem_names, song_of=song_of)

@@ -18,7 +18,7 @@ from examples.bach10 import recipe
 
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
-    return program.main(argv, 'separate_bach10.py', __doc__.split('\n')[0], recipe)
+    return program.main(argv, 'separate_bach10.py', __doc__.split('\n')[0], recipe.RECIPE)
 
 
 if __name__ == '__main__':

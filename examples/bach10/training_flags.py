@@ -37,7 +37,7 @@ def parser(prog, description, defaults, unused=()):
     return made
 
 
-def run(flags, folders, recipe=recipe):
+def run(flags, folders, recipe=recipe.RECIPE):
     """Train and separate the test songs.
 
     Parameters
@@ -46,8 +46,7 @@ def run(flags, folders, recipe=recipe):
         Its `feature_path` is replaced by the folder that it stands for.
     folders : callable
         Gives the folders that hold feature files, when it is called with the folder --feature_path.
-    recipe : module
-        As in :func:`deepconvsep.training.program.run`.
+    recipe : deepconvsep.recipe.Recipe
 
     Returns
     -------

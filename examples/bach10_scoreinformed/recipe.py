@@ -162,3 +162,9 @@ def read_scores(path, flags):
 def timbre_digest(path):
     """SHA-256 of a timbre model, None without one."""
     return files.sha256(path) if path else None
+
+
+RECIPE = dataclasses.replace(
+    bach10.RECIPE, folder=os.path.dirname(os.path.abspath(__file__)), networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, network=network, test_songs=test_songs, default_model=DEFAULT_MODEL,
+    training_settings=settings, dataset=dataset, phases=phases, add_separation_flags=add_separation_flags, guide=guide)

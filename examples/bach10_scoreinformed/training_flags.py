@@ -52,4 +52,4 @@ def run(flags):
     models = os.path.join(flags.output or flags.db, 'models')
     trained = [style for style in styles if os.path.exists(os.path.join(models, 'model_%s.pkl' % name(style)))]
     flags.model = name((flags.skip_train and trained or styles)[0])
-    return training_flags.run(flags, folders, recipe)
+    return training_flags.run(flags, folders, recipe.RECIPE)

@@ -3,6 +3,7 @@ import dataclasses
 import os
 
 from deepconvsep.network import architecture
+from deepconvsep.recipe import Recipe
 from deepconvsep.settings import Settings
 from deepconvsep.training.objective import Term
 
@@ -43,3 +44,8 @@ def test_songs(flags):
     from examples.dsd100 import layout
     return [(song.paths[0], [os.path.join(flags.model, song.subset, song.name, source) for source in SOURCES])
             for song in layout.songs(flags.db) if os.path.isfile(song.paths[0])]
+
+
+RECIPE = Recipe(
+    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs)

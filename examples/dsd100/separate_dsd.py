@@ -17,7 +17,7 @@ from examples.dsd100 import recipe
 
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
-    return program.main(argv, 'separate_dsd.py', __doc__.split('\n')[0], recipe)
+    return program.main(argv, 'separate_dsd.py', __doc__.split('\n')[0], recipe.RECIPE)
 
 
 if __name__ == '__main__':

@@ -20,7 +20,7 @@ def main(argv=None):
                              {'model': 'dsd_fft_1024', 'feature_path': '<db>/transforms/t1'})
     flags.add_arg('--independent_other', action='store_true',
                   help='decode "other" by a branch of its own; the published network decodes it by that of "bass"')
-    return program.main(argv, flags, recipe)
+    return program.main(argv, flags, recipe.RECIPE)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@ import dataclasses
 import os
 
 from deepconvsep.network import architecture
+from deepconvsep.recipe import Recipe
 from deepconvsep.settings import Settings
 from deepconvsep.training.objective import Term
 
@@ -45,6 +46,22 @@ def test_songs(flags):
             for clip in layout.clips(flags.db)]
 
 
+def song_of(name):
+    """The song of a feature file: in iKala's naming, what stands before the last underscore of a clip.
+
+    >>> song_of('10161_chorus__m_.data'), song_of('10161_verse__m_.data')
+    ('10161', '10161')
+    """
+    clip = name[:-len('_m_.data')].rstrip('_')
+    return clip.rpartition('_')[0] or clip
+
+
 def stem_names(name, sources, several):
     """``<clip>-voice`` and ``<clip>-music``, side by side for any number of clips."""
     return ['%s-%s' % (name, source) for source in sources]
+
+
+RECIPE = Recipe(
+    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+    stem_names=stem_names, song_of=song_of)

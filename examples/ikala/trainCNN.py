@@ -21,7 +21,7 @@ def main(argv=None):
     flags.add_arg('--pool', type=command.switch, default=True, metavar='0|1',
                   help='max-pooling over frequency, as in the published model; 0: the network of the original\'s '
                        'training script, which its separation script cannot use')
-    return program.main(argv, flags, recipe)
+    return program.main(argv, flags, recipe.RECIPE)
 
 
 if __name__ == '__main__':

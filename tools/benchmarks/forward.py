@@ -14,7 +14,7 @@ theano = prepare()
 
 import lasagne
 
-from deepconvsep.network import build as layers
+from deepconvsep.network.build import build
 
 NETWORKS = {'dsd100': architecture.DSD100, 'ikala': architecture.IKALA_POOLED,
             'bach10': architecture.BACH10, 'bach10_compact': architecture.BACH10_COMPACT}
@@ -27,7 +27,7 @@ def main(names):
         times, outputs, params = [], [], None
         for literal in (True, False):
             entry = theano.tensor.tensor4()
-            net = layers.build(arch, entry, 32, literal=literal)
+            net = build(arch, entry, 32, literal=literal)
             params = params or lasagne.layers.get_all_param_values(net)
             lasagne.layers.set_all_param_values(net, params)
             function = theano.function([entry], lasagne.layers.get_output(net))

@@ -24,9 +24,10 @@ import theano.tensor as T
 
 import dataset
 from deepconvsep.features import tensors
-from deepconvsep.network import build as layers
+from deepconvsep.network.build import build
+from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
 from deepconvsep.training import objective
-from deepconvsep.training.run import Step
+from deepconvsep.training.step import Step
 from examples.bach10 import recipe as bach10
 from examples.dsd100 import recipe as dsd100
 from examples.ikala import recipe as ikala
@@ -42,9 +43,9 @@ NETWORKS = {
 def literal_step(arch, chosen, terms, batch):
     """The step as plain Lasagne and automatic differentiation make it, fed with arrays."""
     inputs, targets = T.tensor4(), T.tensor4()
-    net = layers.build(arch, inputs, batch, literal=True)
-    noise = theano.shared(layers.mask_noise((batch, arch.time_context, arch.feat_size), 0))
-    masks = layers.soft_masks(layers.source_outputs(net), noise, 1e-8, chosen.mask_noise_in_numerator)
+    net = build(arch, inputs, batch, literal=True)
+    noise = theano.shared(mask_noise((batch, arch.time_context, arch.feat_size), 0))
+    masks = soft_masks(source_outputs(net), noise, 1e-8, chosen.mask_noise_in_numerator)
     sources = len(chosen.sources)
     total, values = objective.evaluate(terms, [mask * inputs[:, 0] for mask in masks],
                                        [targets[:, source] for source in range(sources)])

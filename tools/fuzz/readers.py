@@ -143,6 +143,7 @@ class Settings(Reader):
     def warm_up(self):
         from deepconvsep.models import store
         from deepconvsep.network import architecture
+        from deepconvsep.recipe import folder_names
         from deepconvsep.separation import program
         from deepconvsep.settings import Settings as Values
         network = architecture.Architecture('small', 5, (2, 2), 5, 1, (3, 1), 2, (0, 1), time_context=5)
@@ -152,7 +153,7 @@ class Settings(Reader):
             self.weights, self.values = weights.read(), json.load(beside)
         self.load = lambda path: store.load(path, (network,), 'this script')
         self.plan = program.plan_outputs
-        self.names = program.folder_names
+        self.names = folder_names
 
     def make(self, rng, folder):
         OneFile.write(os.path.join(folder, 'm.pkl'), self.weights)
