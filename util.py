@@ -10,9 +10,10 @@ import numpy as np
 from deepconvsep import audio
 from deepconvsep.audio import circular_shift
 from deepconvsep.errors import InputError
-from deepconvsep.score.notes import FREQ_A4, MIDI_A4, SEMITONE_RATIO, cut_notes, midi2freq, read_score, str2midi
+from deepconvsep.score.notes import FREQ_A4, MIDI_A4, SEMITONE_RATIO, cut_notes, midi2freq, str2midi
+from deepconvsep.score.reading import read_score
 from deepconvsep.score.rows import (
-    frame_rate,
+    Grid,
     getfreqs,
     note_rows,
     remove_overlap,
@@ -164,10 +165,9 @@ def fixoverlap(slices):
 
 def expandMidi(instrument, FilePath, beginTime, finishTime, interval, tuning_freq, nharmonics, samplerate, hop, window,
                timeSpan_on, timeSpan_off, nframes, fermata=0., legacy=True):
-    """:func:`deepconvsep.score.rows.note_rows` of the score ``<FilePath>/<instrument>.txt``; none or one note is fine."""
-    notes = _of_instrument(instrument, FilePath)
-    return note_rows(notes, nframes, beginTime, finishTime, interval, tuning_freq, nharmonics, samplerate, hop, window,
-                     timeSpan_on, timeSpan_off, fermata, legacy)
+    """:func:`deepconvsep.score.rows.note_rows` of the score ``<FilePath>/<instrument>.txt``, which may be empty."""
+    grid = Grid(samplerate, hop, window, interval, tuning_freq, nharmonics, timeSpan_on, timeSpan_off, fermata, legacy)
+    return note_rows(_of_instrument(instrument, FilePath), nframes, grid, beginTime, finishTime)
 
 
 def getMidi(instrument, FilePath, beginTime, finishTime, samplerate, hop, window, timeSpan_on, timeSpan_off, nframes,
@@ -179,7 +179,7 @@ def getMidi(instrument, FilePath, beginTime, finishTime, samplerate, hop, window
     beginTime, finishTime : float
         The stretch of the score, in seconds.
     timeSpan_on, timeSpan_off, fermata : float
-        As `before`, `after` and `fermata` of :func:`deepconvsep.score.rows.note_rows`.
+        As `before`, `after` and `fermata` of :class:`deepconvsep.score.rows.Grid`.
     nlines : int
         Lines of the roll: a note goes to the first line that is free while it sounds, else over what is in the last.
 
@@ -192,12 +192,11 @@ def getMidi(instrument, FilePath, beginTime, finishTime, samplerate, hop, window
     notes : list of int
         MIDI numbers.
     """
-    notes = stretch(_of_instrument(instrument, FilePath), beginTime, finishTime, samplerate, hop,
-                     nframes, legacy)
+    grid = Grid(samplerate, hop, window, before=timeSpan_on, after=timeSpan_off, fermata=fermata, legacy=legacy)
+    notes = stretch(_of_instrument(instrument, FilePath), beginTime, finishTime, nframes, grid)
     length = finishTime - beginTime
     melody = np.zeros((nlines, nframes))
-    for note, (begin, end) in zip(notes, sounding_frames(notes, length, frame_rate(samplerate, hop, legacy), nframes,
-                                                 timeSpan_on, timeSpan_off, fermata)):
+    for note, (begin, end) in zip(notes, sounding_frames(notes, length, nframes, grid)):
         free = [line for line in melody if not line[begin:end].any()]
         (free or melody[-1:])[0][begin:end] = note.midi
     return (melody, [max(0., note.onset - timeSpan_on) for note in notes],

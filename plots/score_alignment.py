@@ -10,7 +10,7 @@ import plots
 from deepconvsep import command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import stems
-from deepconvsep.score import midi2freq, rows
+from deepconvsep.score import masks, midi2freq
 from deepconvsep.score.guide import ScoreGuide, note_array, plain
 from examples.bach10 import recipe as bach10
 from examples.bach10_scoreinformed import recipe
@@ -75,7 +75,7 @@ def draw(magnitudes, scores, widened, first, highest):
     bins = min(magnitudes.shape[1], int(highest / width) + 1)
     extent = (first * hop, (first + len(magnitudes)) * hop, 0, bins * width)
     levels = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-10))
-    masks = rows.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
+    shares = masks.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
         len(magnitudes), len(scores), -1)[..., :bins]
     notes = note_array(scores, plain(recipe.SETTINGS), before=0., fermata=0.)
     colours = seaborn.color_palette('bright', len(scores))
@@ -92,8 +92,8 @@ def draw(magnitudes, scores, widened, first, highest):
                            linewidth=2, label=name)
         axes[0].legend(loc='upper right', ncols=len(scores), fontsize='small')
         axes[0].set_title('mixture, and the notes of the score at their fundamentals', loc='left', fontsize='medium')
-        for panel, name, mask in zip(axes[1:], bach10.INSTRUMENTS, masks.transpose(1, 2, 0)):
-            image = panel.imshow(mask, origin='lower', aspect='auto', cmap='viridis', vmin=0, vmax=1, extent=extent,
+        for panel, name, share in zip(axes[1:], bach10.INSTRUMENTS, shares.transpose(1, 2, 0)):
+            image = panel.imshow(share, origin='lower', aspect='auto', cmap='viridis', vmin=0, vmax=1, extent=extent,
                                  interpolation='nearest', rasterized=True)
             panel.set_title('mask, ' + name, loc='left', fontsize='medium')
         axes[0].set_xlim(extent[:2])

@@ -20,7 +20,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.formats import mat, npz, pickles
 from deepconvsep.metrics import published, records
-from deepconvsep.score import rows
+from deepconvsep.score import masks, rows
 from deepconvsep.training import checkpoint
 
 # music21 takes 10 ms a case and a second to import, and the command lines a second to prepare
@@ -207,17 +207,17 @@ def test_a_published_score_that_is_no_number_is_refused(tmp_path):
 
 def test_midi_number_127_has_no_column_in_a_roll():
     notes = rows.stack_rows([rows.note_rows([score.Note(0., .1, midi)], 20) for midi in (127, 126, 127)])
-    roll = rows.piano_roll(notes, 0, 8)
+    roll = masks.piano_roll(notes, 0, 8)
     assert roll.shape == (8, 3 * 127) and np.flatnonzero(roll.any(axis=0)).tolist() == [127 + 126]
 
 
 @pytest.mark.parametrize('column,value', [(0, -1), (1, np.nan), (2, 128), (2, 1e19), (3, np.inf), (4, -5)])
 def test_impossible_notes_are_refused(column, value):
     notes = rows.stack_rows([rows.note_rows([score.Note(0., .1, 60)], 20)])
-    rows.check_notes(notes, 'a.data')
+    masks.check_notes(notes, 'a.data')
     notes[0, 0, column] = value
     with pytest.raises(InputError, match='a.data gives the .* expected 0 to .*: compute the notes again'):
-        rows.check_notes(notes, 'a.data')
+        masks.check_notes(notes, 'a.data')
 
 
 @pytest.mark.parametrize('line', ['0,1,A10', '0,1,C-2', '0,1e300,A4', '0,1,C99999999999999999999'])

@@ -1,6 +1,5 @@
 """Frames, bins and masks against recorded values of the original, and against plain restatements."""
 import doctest
-import sys
 
 import numpy as np
 import pytest
@@ -8,15 +7,10 @@ from conftest import assert_sampled
 
 from deepconvsep.errors import InputError
 from deepconvsep.score import Note
-from deepconvsep.score.rows import (
-    getfreqs,
-    harmonic_mask,
-    note_rows,
-    piano_roll,
-    remove_overlap,
-    slicefft_slices,
-    stack_rows,
-)
+from deepconvsep.score import masks as masks_module
+from deepconvsep.score import rows as rows_module
+from deepconvsep.score.masks import harmonic_mask, piano_roll
+from deepconvsep.score.rows import Grid, getfreqs, note_rows, remove_overlap, slicefft_slices, stack_rows
 from util import expandMidi, fixoverlap, getMidi, slicefft
 
 
@@ -26,8 +20,8 @@ def frequencies(golden):
 
 
 def test_docstrings():
-    failed, tried = doctest.testmod(sys.modules[harmonic_mask.__module__])
-    assert tried > 8 and not failed
+    results = [doctest.testmod(module) for module in (rows_module, masks_module)]
+    assert sum(tried for _, tried in results) > 8 and not any(failed for failed, _ in results)
 
 
 # --- bins ---------------------------------------------------------------------------------------------
@@ -150,13 +144,13 @@ def test_frames_do_not_drift_unless_legacy():
     frames = note_rows(notes, 20000)[:, :2]
     centres = np.array([[note.onset, note.offset] for note in notes]) * 44100 / 512
     assert (np.abs(frames - centres) <= 1).all()
-    drift = centres - note_rows(notes, 20000, legacy=True)[:, :2]
+    drift = centres - note_rows(notes, 20000, Grid(legacy=True))[:, :2]
     assert 15 < drift[-1, 0] < 18  # 119.5 s * 0.1328 frames
 
 
 def test_frames_stay_in_the_spectrogram():
-    rows = note_rows([Note(0., 1., 60), Note(1., 30., 62), Note(50., 51., 64)], 200, before=.2, after=.2,
-                               fermata=.5)
+    rows = note_rows([Note(0., 1., 60), Note(1., 30., 62), Note(50., 51., 64)], 200,
+                     Grid(before=.2, after=.2, fermata=.5))
     assert rows[:, :3].tolist() == [[0, 103, 60], [69, 200, 62]]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from deepconvsep import stft
 from deepconvsep.errors import InputError
-from deepconvsep.score import Note, rows
+from deepconvsep.score import Note, masks, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
 from deepconvsep.separation import separator as separator_module
@@ -138,10 +138,10 @@ def test_a_guide_filters_as_the_training_does(magnitudes):
     """In blocks anywhere, the channels are the mixture times the masks of the whole file, and add up to it."""
     guide = ScoreGuide(tune(2), recipe.SETTINGS)
     notes = rows.stack_rows([rows.note_rows(
-        own, len(magnitudes), before=.2, after=.2, fermata=.5) for own in tune(2)])
-    masks = rows.harmonic_mask(notes, 0, len(magnitudes), 2049).reshape(len(magnitudes), 4, 2049)
+        own, len(magnitudes), rows.Grid(before=.2, after=.2, fermata=.5)) for own in tune(2)])
+    mask = masks.harmonic_mask(notes, 0, len(magnitudes), 2049).reshape(len(magnitudes), 4, 2049)
     channels = guide(300, magnitudes[300:485])
-    np.testing.assert_allclose(channels, masks[300:485] * magnitudes[300:485, None], atol=1e-6)
+    np.testing.assert_allclose(channels, mask[300:485] * magnitudes[300:485, None], atol=1e-6)
     np.testing.assert_allclose(channels.sum(axis=1), magnitudes[300:485], rtol=1e-5)
 
 
@@ -161,9 +161,9 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
     tt = data.transform()
     magnitude, phase = tt.compute_file(mixture, phase=True)
     notes = whole_piece(scores, recipe.SETTINGS)
-    masks = rows.harmonic_mask(notes, 0, len(magnitude), 2049).reshape(len(magnitude), 4, 2049)
+    mask = masks.harmonic_mask(notes, 0, len(magnitude), 2049).reshape(len(magnitude), 4, 2049)
     for source in range(4):
-        expected = tt.compute_inverse(masks[:, source] * magnitude, phase)[:len(mixture)]
+        expected = tt.compute_inverse(mask[:, source] * magnitude, phase)[:len(mixture)]
         np.testing.assert_allclose(stems[source], expected, atol=2e-5)
     assert stft.frame_count(len(mixture), 512) == len(magnitude)
 

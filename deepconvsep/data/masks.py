@@ -1,4 +1,4 @@
-"""Datasets that also give what the score says: piano rolls and harmonic masks (see :mod:`deepconvsep.score.rows`)."""
+"""Datasets that also give what the score says: piano rolls and harmonic masks (see :mod:`deepconvsep.score.masks`)."""
 import dataclasses
 import os
 
@@ -10,7 +10,7 @@ from deepconvsep.data.multi import LargeDatasetMulti
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.formats import pickles
-from deepconvsep.score import rows
+from deepconvsep.score import masks
 
 PITCHES = 127  # columns of a piano roll per instrument
 
@@ -22,7 +22,7 @@ class _WithNotes:
     by channel; `_arrange` of the class beneath brings them into the shape of its batches.
     """
 
-    normalize = None   # 'max' or 'sum': what masks are divided by, see harmonics.normalize_canvas
+    normalize = None   # 'max' or 'sum': what masks are divided by, see masks.normalize_canvas
     note_axes = None   # numbers of axes that a note array may have
 
     def __init__(self, path_transform_in=None, path_transform_out=None, timbre_model_path=None, save_mask=True,
@@ -105,7 +105,7 @@ class _WithNotes:
         if track.notes is None:
             return
         notes = tensors.load_tensor(track.notes.path)
-        rows.check_notes(notes, track.notes.path)
+        masks.check_notes(notes, track.notes.path)
         end = begin + len(arrays['inputs'])
         if self.pitched:
             arrays['pitches'][:] = self._rolls(notes, begin, end)
@@ -121,7 +121,7 @@ class _WithNotes:
 
     # --- notes to frames ------------------------------------------------------------------------------
 
-    floor = rows.FLOOR
+    floor = masks.FLOOR
 
     def _by_channel(self, notes):
         """Note arrays, one per channel, and the number of instruments."""
@@ -135,7 +135,7 @@ class _WithNotes:
         canvas = np.full((stop - start, instruments, len(channels), bins), self.floor, self.tensortype)
         for channel, own in enumerate(channels):
             own = own[:instruments]
-            canvas[:, :len(own), channel] = rows.harmonic_canvas(
+            canvas[:, :len(own), channel] = masks.harmonic_canvas(
                 own, start, stop, bins, self.harmonics, self.tensortype, self.floor).swapaxes(0, 1)
         if self.normalize == 'sum':
             canvas /= canvas.sum(axis=1, keepdims=True)
@@ -146,7 +146,7 @@ class _WithNotes:
         roll = np.zeros((stop - start, instruments, len(channels), PITCHES), self.tensortype)
         for channel, own in enumerate(channels):
             own = own[:instruments]
-            roll[:, :len(own), channel] = rows.piano_roll(own, start, stop, PITCHES).reshape(
+            roll[:, :len(own), channel] = masks.piano_roll(own, start, stop, PITCHES).reshape(
                 stop - start, len(own), PITCHES)
         return roll.reshape(stop - start, -1, PITCHES)
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from deepconvsep.score import rows
+from deepconvsep.score import masks, rows
 from deepconvsep.score.match import ScoreMatch
 
 # more frames than any sound has: the notes, not the sound, decide where they end
@@ -42,10 +42,11 @@ def note_array(scores, settings, nframes=FOREVER, begin=0., finish=None, before=
     score = settings.score
     before = np.broadcast_to(score.tolerance if before is None else before, len(scores))
     fermata = np.broadcast_to(score.fermata if fermata is None else fermata, len(scores))
+    grid = rows.Grid(settings.sample_rate, settings.hop_size, settings.frame_size, score.interval, score.tuning,
+                     score.nharmonics, legacy=score.legacy)
     return rows.stack_rows([
-        rows.note_rows(notes, nframes, begin, finish, score.interval, score.tuning, score.nharmonics,
-                            settings.sample_rate, settings.hop_size, settings.frame_size, wider, wider, longer,
-                            score.legacy) for notes, wider, longer in zip(scores, before, fermata)])
+        rows.note_rows(notes, nframes, dataclasses.replace(grid, before=wider, after=wider, fermata=longer),
+                       begin, finish) for notes, wider, longer in zip(scores, before, fermata)])
 
 
 def whole_piece(scores, settings):
@@ -68,7 +69,7 @@ def plain(settings):
 
 
 class ScoreGuide:
-    """The `guide` of :meth:`deepconvsep.separation.separator.Separator.stems`: the mixture filtered by the mask of each instrument.
+    """The `guide` of :meth:`deepconvsep.separation.separator.Separator.stems`: the mixture times each one's mask.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class ScoreGuide:
     settings : settings.Settings
         With `score`.
     timbre : ndarray, optional
-        As in :func:`deepconvsep.score.rows.harmonic_canvas`.
+        As in :func:`deepconvsep.score.masks.harmonic_canvas`.
     """
 
     def __init__(self, scores, settings, timbre=None):
@@ -88,8 +89,8 @@ class ScoreGuide:
         """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""
         frames, bins = magnitudes.shape
         self._match.add(first, magnitudes)
-        masks = rows.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
-        return masks.reshape(frames, -1, bins) * magnitudes[:, None]
+        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
+        return mask.reshape(frames, -1, bins) * magnitudes[:, None]
 
     def warnings(self):
         """What is wrong with the score, as far as the frames tell; see :mod:`deepconvsep.score.match`."""

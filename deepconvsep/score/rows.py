@@ -1,15 +1,8 @@
-"""From notes to frames and bins of the spectrogram: note arrays, piano rolls, harmonic masks.
+"""From notes to frames and bins of the spectrogram: note arrays.
 
 A *note array* is float64, (instruments, notes, 2 * nharmonics + 3). A row is ``[begin frame, end frame, MIDI number,
 start1, stop1, start2, stop2, ...]``: the note sounds in frames begin <= t < end, its harmonics lie in the bins
 start <= f < stop. Unused rows and unused bin ranges are 0; MIDI number 0 means "no note".
-
-What the dataset classes and the score-informed separation call::
-
-    harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float) -> (stop - start, ninst * bins)
-    piano_roll(notes, start, stop, npitches=127, dtype=float) -> (stop - start, ninst * npitches)
-    harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=1e-18) -> (ninst, stop - start, bins)
-    normalize_canvas(canvas, 'sum' | 'max') -> like canvas
 
 Two defects of the original are part of its published score-informed models, and stand behind one switch, `legacy`:
 
@@ -19,21 +12,17 @@ Two defects of the original are part of its published score-informed models, and
   is one harmonic less than `nharmonics`; ranges that touch are merged, so that slot k is no longer harmonic k, and a
   (merged) range that crosses the Nyquist frequency is dropped.
 
-The functions with the original's names (some are in the module `util`) give the recorded values unless called with ``legacy=False``; the functions
-with new names do the right thing unless called with ``legacy=True``. See Miron, Janer, Gomez, "Monaural score-informed
-source separation for classical music using convolutional neural networks", ISMIR 2017, section 3.
+The functions with the original's names (some are in the module `util`) give the recorded values unless called with
+``legacy=False``; those with new names do the right thing unless `legacy` is asked for. See Miron, Janer, Gomez,
+"Monaural score-informed source separation for classical music using convolutional neural networks", ISMIR 2017,
+section 3.
 """
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from deepconvsep.errors import InputError
 from deepconvsep.score.notes import FREQ_A4, Note, cut_notes, midi2freq
-
-#: Lowest value of a mask before it is normalised.
-FLOOR = 1e-18
-#: No frame and no bin has a higher number.
-LARGEST = 2. ** 31
 
 
 # --- harmonics to bins --------------------------------------------------------------------------------
@@ -131,19 +120,55 @@ def slicefft_slices(pitch, size, interval=30, tuning_freq=FREQ_A4, nharmonics=20
 
 # --- notes to frames ----------------------------------------------------------------------------------
 
-def frame_rate(sampleRate, hop, legacy):
-    return float(round(sampleRate // hop)) if legacy else sampleRate / float(hop)
+@dataclass(frozen=True)
+class Grid:
+    """Where notes fall in a spectrogram.
+
+    Parameters
+    ----------
+    sample_rate, hop, window : int
+        Of the spectrogram: Hz, samples, samples.
+    interval : float
+        Cents from a harmonic to either limit of its range.
+    tuning : float
+        Frequency of A4, in Hz.
+    nharmonics : int
+        Harmonics of a note.
+    before, after : float
+        Seconds by which every note is widened (tolerance of the alignment).
+    fermata : float
+        Seconds by which a note may sound on where no later one begins.
+    legacy : bool
+        See the module.
+    """
+
+    sample_rate: int = 44100
+    hop: int = 512
+    window: int = 4096
+    interval: float = 50.
+    tuning: float = FREQ_A4
+    nharmonics: int = 20
+    before: float = 0.
+    after: float = 0.
+    fermata: float = 0.
+    legacy: bool = False
+
+    @property
+    def rate(self):
+        """Frames a second."""
+        return float(round(self.sample_rate // self.hop)) if self.legacy else self.sample_rate / float(self.hop)
 
 
-def stretch(notes, begin, finish, sampleRate, hop, nframes, legacy):
+def stretch(notes, begin, finish, nframes, grid):
     """The notes of a stretch of a score, in the precision asked for."""
-    if legacy:
+    if grid.legacy:
         notes = [Note(float(np.float32(onset)), float(np.float32(offset)), midi) for onset, offset, midi in notes]
-    return cut_notes(notes, begin, finish, limit=nframes * hop / float(sampleRate))
+    return cut_notes(notes, begin, finish, limit=nframes * grid.hop / float(grid.sample_rate))
 
 
-def sounding_frames(notes, length, rate, nframes, before, after, fermata):
-    """First and last + 1 frame of each note, widened: `before` and `after` always, by `fermata` where there is room."""
+def sounding_frames(notes, length, nframes, grid):
+    """First and last + 1 frame of each note, widened: by `before` and `after` always, by `fermata` where is room."""
+    rate, before, after = grid.rate, grid.before, grid.after
     limit = min(nframes, int(rate * length)) if math.isfinite(length) else nframes
     frames = []
     for onset, offset, _ in notes:
@@ -152,13 +177,12 @@ def sounding_frames(notes, length, rate, nframes, before, after, fermata):
         if any(other - before < offset + after for other in later):
             end = int(offset * rate) + int(round(after * rate))
         else:
-            end = int(rate * min([offset + max(after, fermata)] + [other - before for other in later]))
+            end = int(rate * min([offset + max(after, grid.fermata)] + [other - before for other in later]))
         frames.append((begin, min(end, limit)))
     return frames
 
 
-def note_rows(notes, nframes, begin=0., finish=None, interval=50, tuning_freq=FREQ_A4, nharmonics=20,
-              sampleRate=44100, hop=512, window=4096, before=0., after=0., fermata=0., legacy=False):
+def note_rows(notes, nframes, grid=Grid(), begin=0., finish=None):
     """Notes of one instrument as rows of a note array (see the module).
 
     Parameters
@@ -167,18 +191,10 @@ def note_rows(notes, nframes, begin=0., finish=None, interval=50, tuning_freq=FR
         Sorted by onset.
     nframes : int
         Frames of the spectrogram that the rows are for.
+    grid : Grid
+        The spectrogram, and how wide notes are in it.
     begin, finish : float
         The stretch of the score, in seconds; its beginning is frame 0.
-    interval, tuning_freq, nharmonics
-        As in :func:`getfreqs`.
-    sampleRate, hop, window : int
-        Of the spectrogram: Hz, samples, samples.
-    before, after : float
-        Seconds by which every note is widened (tolerance of the alignment).
-    fermata : float
-        Seconds by which a note may sound on where no later one begins.
-    legacy : bool
-        See the module.
 
     Returns
     -------
@@ -187,19 +203,18 @@ def note_rows(notes, nframes, begin=0., finish=None, interval=50, tuning_freq=FR
 
     Examples
     --------
-    >>> note_rows([Note(40., 40.5, 69)], nframes=4000, nharmonics=2)
+    >>> note_rows([Note(40., 40.5, 69)], 4000, Grid(nharmonics=2))
     array([[3445., 3488.,   69.,   39.,   44.,   79.,   86.]])
-    >>> note_rows([Note(40., 40.5, 69)], nframes=4000, nharmonics=2, legacy=True)
+    >>> note_rows([Note(40., 40.5, 69)], 4000, Grid(nharmonics=2, legacy=True))
     array([[3440., 3483.,   69.,   40.,   44.,    0.,    0.]])
     """
-    notes = stretch(notes, begin, finish, sampleRate, hop, nframes, legacy)
+    notes = stretch(notes, begin, finish, nframes, grid)
     length = float('inf') if finish is None else finish - begin
-    frames = sounding_frames(notes, length, frame_rate(sampleRate, hop, legacy), nframes, before, after, fermata)
-    rows = np.zeros((len(notes), 2 * nharmonics + 3))
-    for row, note, limits in zip(rows, notes, frames):
+    rows = np.zeros((len(notes), 2 * grid.nharmonics + 3))
+    for row, note, limits in zip(rows, notes, sounding_frames(notes, length, nframes, grid)):
         row[:2], row[2] = limits, note.midi
-        slices = slicefft_slices(note.midi, window, interval, tuning_freq, nharmonics, sampleRate=sampleRate,
-                                 legacy=legacy)
+        slices = slicefft_slices(note.midi, grid.window, grid.interval, grid.tuning, grid.nharmonics,
+                                 sampleRate=grid.sample_rate, legacy=grid.legacy)
         edges = [edge for piece in slices for edge in (piece.start, piece.stop)]
         row[3:3 + len(edges)] = edges
     return rows
@@ -224,144 +239,3 @@ def stack_rows(rows, nnotes=1):
     for target, each in zip(stacked, rows):
         target[:len(each)] = each
     return stacked
-
-
-# --- note arrays to masks -----------------------------------------------------------------------------
-
-def check_notes(notes, path):
-    """Raise InputError unless `notes`, read from the file `path`, can be a note array.
-
-    All values must be finite and not negative, MIDI numbers at most 127.
-    """
-    rows = notes.reshape(-1, notes.shape[-1])
-    limits = np.full(notes.shape[-1], LARGEST)
-    limits[2] = 127
-    wrong = np.argwhere(~((rows >= 0) & (rows <= limits)))  # so that NaN is wrong too
-    if len(wrong):
-        row, column = wrong[0]
-        what = {0: 'first frame', 1: 'last frame', 2: 'MIDI number'}.get(column, 'bin')
-        raise InputError('%s gives the %s %g, expected 0 to %d: compute the notes again'
-                         % (path, what, rows[row, column], limits[column]))
-
-
-def _sounding(notes, start, stop):
-    """Instrument, row, and first and last + 1 frame (from `start`) of the notes that sound in a segment."""
-    active = (notes[:, :, 2] > 0) & (notes[:, :, 0] < stop) & (notes[:, :, 1] > start)
-    for instrument, index in zip(*np.nonzero(active)):
-        row = notes[instrument, index]
-        yield instrument, row, max(int(row[0]) - start, 0), min(int(row[1]), stop) - start
-
-
-def piano_roll(notes, start, stop, npitches=127, dtype=float):
-    """Which notes sound in a segment.
-
-    Parameters
-    ----------
-    notes : numpy.ndarray
-        Note array, (instruments, notes, columns).
-    start, stop : int
-        Frames of the segment.
-    npitches : int
-        Columns per instrument. The original's 127 have none for MIDI number 127 (12.5 kHz), which is left out.
-
-    Returns
-    -------
-    numpy.ndarray
-        (stop - start, instruments * npitches); column ``instrument * npitches + midi`` is 1 while the note sounds.
-    """
-    roll = np.zeros((stop - start, len(notes) * npitches), dtype=dtype)
-    for instrument, row, begin, end in _sounding(notes, start, stop):
-        if row[2] < npitches:
-            roll[begin:end, instrument * npitches + int(row[2])] = 1
-    return roll
-
-
-def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FLOOR):
-    """Where the harmonics of each instrument are expected in a segment, not normalised.
-
-    Parameters
-    ----------
-    notes : numpy.ndarray
-        Note array, (instruments, notes, columns).
-    start, stop : int
-        Frames of the segment.
-    bins : int
-        Bins of the spectrogram.
-    timbre : numpy.ndarray, optional
-        (instruments, 128, slots): strength of each bin range of each note, which is *added*; without it, 1.
-    floor : float
-        Value where nothing is expected.
-
-    Returns
-    -------
-    numpy.ndarray
-        (instruments, stop - start, bins).
-
-    Raises
-    ------
-    InputError
-        When `timbre` has too few instruments, notes or slots.
-    """
-    slots = (notes.shape[2] - 3) // 2
-    if timbre is not None and (timbre.ndim != 3 or timbre.shape[0] < len(notes) or timbre.shape[1] < 128
-                               or timbre.shape[2] < slots):
-        raise InputError('the timbre model has the shape %s, expected at least (%d, 128, %d): instruments, MIDI '
-                         'numbers, harmonics' % (timbre.shape, len(notes), slots))
-    # frames first in memory, so that harmonic_mask joins the instruments without a copy
-    canvas = np.full((stop - start, len(notes), bins), floor, dtype=dtype)
-    for instrument, row, begin, end in _sounding(notes, start, stop):
-        spectrum = np.zeros(bins, dtype=dtype)
-        ranges = row[3:].astype(int).reshape(-1, 2)
-        for slot, (low, high) in enumerate(ranges):
-            if high > 0:
-                if timbre is None:
-                    spectrum[low:high] = 1
-                else:
-                    spectrum[low:high] += timbre[instrument, int(row[2]), slot]
-        if timbre is None:
-            np.maximum(canvas[begin:end, instrument], spectrum, out=canvas[begin:end, instrument])
-        else:
-            canvas[begin:end, instrument] += spectrum
-    return canvas.transpose(1, 0, 2)
-
-
-def normalize_canvas(canvas, normalize):
-    """Divide a canvas by its sum over the instruments (``'sum'``), or by the maximum of each (``'max'``), in place.
-
-    With ``'sum'`` the masks add up to 1 in every bin, and are 1 / instruments where no instrument is expected. With
-    ``'max'`` an instrument that is silent throughout the segment gets a mask of ones.
-    """
-    if normalize == 'sum':
-        canvas /= canvas.sum(axis=0)
-    elif normalize == 'max':
-        canvas /= canvas.max(axis=(1, 2), keepdims=True)
-    else:
-        raise InputError("normalize is %r, expected 'sum' or 'max'" % (normalize,))
-    return canvas
-
-
-def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float):
-    """Soft masks of the instruments of a score in frames `start` to `stop` of a spectrogram.
-
-    Parameters
-    ----------
-    notes, start, stop, bins, timbre, dtype
-        As in :func:`harmonic_canvas`.
-    normalize : {'sum', 'max'}
-        ``'sum'`` for ``LargeDatasetMask2``, ``'max'`` (over the segment) for ``LargeDatasetMask1``. With ``'sum'`` a
-        mask of a long stretch, cut, equals the mask of the piece.
-
-    Returns
-    -------
-    numpy.ndarray
-        (stop - start, instruments * bins), C-contiguous, instruments side by side.
-
-    Examples
-    --------
-    >>> notes = stack_rows([note_rows([Note(0., 1., 69)], 100), note_rows([Note(0., 1., 76)], 100)])
-    >>> mask = harmonic_mask(notes, 0, 30, 2049)
-    >>> mask.shape, mask[0, 41], mask[0, 2049 + 41], mask[0, 2048]
-    ((30, 4098), 1.0, 1e-18, 0.5)
-    """
-    canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)
-    return canvas.transpose(1, 0, 2).reshape(stop - start, -1)

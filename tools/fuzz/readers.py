@@ -200,12 +200,12 @@ class Dataset(Reader):
         import dataset
         from deepconvsep.features import tensors
         from deepconvsep.score import Note
-        from deepconvsep.score.rows import note_rows, stack_rows
+        from deepconvsep.score.rows import Grid, note_rows, stack_rows
         self.open = dataset.LargeDatasetMask1, dataset.LargeDatasetMask2
         self.save = tensors.save_tensor
         self.magnitudes = np.abs(np.random.RandomState(0).normal(size=(3, 12, 5)))
         self.notes = stack_rows([
-            note_rows([Note(0., .05, 100), Note(.05, .1, midi)], 12, nharmonics=2, window=8)
+            note_rows([Note(0., .05, 100), Note(.05, .1, midi)], 12, Grid(nharmonics=2, window=8))
             for midi in (90, 127)])
 
     def make(self, rng, folder):
@@ -240,18 +240,18 @@ class TextScore(OneFile):
 
     def good(self):
         from deepconvsep import score
-        from deepconvsep.score import rows as rows_module
-        self.load, self.harmonics = score.read_score, rows_module
+        from deepconvsep.score import masks, rows
+        self.load, self.masks, self.rows = score.read_score, masks, rows
         return [b'6.1600,6.7000,F4#\n6.7,7.5,A4\n', b'# notes\n0.5,1.0,Bb3 ! comment\r\n1,2,C5',
                 b'0,0.005,G9\n' * 3, b'']
 
     def read(self, path):
         notes = self.load(path)
-        rows = self.harmonics.note_rows(notes, 100, finish=20., nharmonics=3)
+        rows = self.rows.note_rows(notes, 100, self.rows.Grid(nharmonics=3), finish=20.)
         if len(rows):
-            stacked = self.harmonics.stack_rows([rows])
-            self.harmonics.piano_roll(stacked, 0, 100)
-            self.harmonics.harmonic_mask(stacked, 0, 10, 2049)
+            stacked = self.rows.stack_rows([rows])
+            self.masks.piano_roll(stacked, 0, 100)
+            self.masks.harmonic_mask(stacked, 0, 10, 2049)
 
 
 class Midi(OneFile):

@@ -1,0 +1,161 @@
+"""From note arrays (see :mod:`deepconvsep.score.rows`) to piano rolls and harmonic masks.
+
+What the dataset classes and the score-informed separation call::
+
+    harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float) -> (stop - start, ninst * bins)
+    piano_roll(notes, start, stop, npitches=127, dtype=float) -> (stop - start, ninst * npitches)
+    harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=1e-18) -> (ninst, stop - start, bins)
+    normalize_canvas(canvas, 'sum' | 'max') -> like canvas
+
+See Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
+networks", ISMIR 2017, section 3.
+"""
+import numpy as np
+
+from deepconvsep.errors import InputError
+
+#: Lowest value of a mask before it is normalised.
+FLOOR = 1e-18
+#: No frame and no bin has a higher number.
+LARGEST = 2. ** 31
+
+
+def check_notes(notes, path):
+    """Raise InputError unless `notes`, read from the file `path`, can be a note array.
+
+    All values must be finite and not negative, MIDI numbers at most 127.
+    """
+    rows = notes.reshape(-1, notes.shape[-1])
+    limits = np.full(notes.shape[-1], LARGEST)
+    limits[2] = 127
+    wrong = np.argwhere(~((rows >= 0) & (rows <= limits)))  # so that NaN is wrong too
+    if len(wrong):
+        row, column = wrong[0]
+        what = {0: 'first frame', 1: 'last frame', 2: 'MIDI number'}.get(column, 'bin')
+        raise InputError('%s gives the %s %g, expected 0 to %d: compute the notes again'
+                         % (path, what, rows[row, column], limits[column]))
+
+
+def _sounding(notes, start, stop):
+    """Instrument, row, and first and last + 1 frame (from `start`) of the notes that sound in a segment."""
+    active = (notes[:, :, 2] > 0) & (notes[:, :, 0] < stop) & (notes[:, :, 1] > start)
+    for instrument, index in zip(*np.nonzero(active)):
+        row = notes[instrument, index]
+        yield instrument, row, max(int(row[0]) - start, 0), min(int(row[1]), stop) - start
+
+
+def piano_roll(notes, start, stop, npitches=127, dtype=float):
+    """Which notes sound in a segment.
+
+    Parameters
+    ----------
+    notes : numpy.ndarray
+        Note array, (instruments, notes, columns).
+    start, stop : int
+        Frames of the segment.
+    npitches : int
+        Columns per instrument. The original's 127 have none for MIDI number 127 (12.5 kHz), which is left out.
+
+    Returns
+    -------
+    numpy.ndarray
+        (stop - start, instruments * npitches); column ``instrument * npitches + midi`` is 1 while the note sounds.
+    """
+    roll = np.zeros((stop - start, len(notes) * npitches), dtype=dtype)
+    for instrument, row, begin, end in _sounding(notes, start, stop):
+        if row[2] < npitches:
+            roll[begin:end, instrument * npitches + int(row[2])] = 1
+    return roll
+
+
+def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FLOOR):
+    """Where the harmonics of each instrument are expected in a segment, not normalised.
+
+    Parameters
+    ----------
+    notes : numpy.ndarray
+        Note array, (instruments, notes, columns).
+    start, stop : int
+        Frames of the segment.
+    bins : int
+        Bins of the spectrogram.
+    timbre : numpy.ndarray, optional
+        (instruments, 128, slots): strength of each bin range of each note, which is *added*; without it, 1.
+    floor : float
+        Value where nothing is expected.
+
+    Returns
+    -------
+    numpy.ndarray
+        (instruments, stop - start, bins).
+
+    Raises
+    ------
+    InputError
+        When `timbre` has too few instruments, notes or slots.
+    """
+    slots = (notes.shape[2] - 3) // 2
+    if timbre is not None and (timbre.ndim != 3 or timbre.shape[0] < len(notes) or timbre.shape[1] < 128
+                               or timbre.shape[2] < slots):
+        raise InputError('the timbre model has the shape %s, expected at least (%d, 128, %d): instruments, MIDI '
+                         'numbers, harmonics' % (timbre.shape, len(notes), slots))
+    # frames first in memory, so that harmonic_mask joins the instruments without a copy
+    canvas = np.full((stop - start, len(notes), bins), floor, dtype=dtype)
+    for instrument, row, begin, end in _sounding(notes, start, stop):
+        spectrum = np.zeros(bins, dtype=dtype)
+        ranges = row[3:].astype(int).reshape(-1, 2)
+        for slot, (low, high) in enumerate(ranges):
+            if high > 0:
+                if timbre is None:
+                    spectrum[low:high] = 1
+                else:
+                    spectrum[low:high] += timbre[instrument, int(row[2]), slot]
+        if timbre is None:
+            np.maximum(canvas[begin:end, instrument], spectrum, out=canvas[begin:end, instrument])
+        else:
+            canvas[begin:end, instrument] += spectrum
+    return canvas.transpose(1, 0, 2)
+
+
+def normalize_canvas(canvas, normalize):
+    """Divide a canvas by its sum over the instruments (``'sum'``), or by the maximum of each (``'max'``), in place.
+
+    With ``'sum'`` the masks add up to 1 in every bin, and are 1 / instruments where no instrument is expected. With
+    ``'max'`` an instrument that is silent throughout the segment gets a mask of ones.
+    """
+    if normalize == 'sum':
+        canvas /= canvas.sum(axis=0)
+    elif normalize == 'max':
+        canvas /= canvas.max(axis=(1, 2), keepdims=True)
+    else:
+        raise InputError("normalize is %r, expected 'sum' or 'max'" % (normalize,))
+    return canvas
+
+
+def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float):
+    """Soft masks of the instruments of a score in frames `start` to `stop` of a spectrogram.
+
+    Parameters
+    ----------
+    notes, start, stop, bins, timbre, dtype
+        As in :func:`harmonic_canvas`.
+    normalize : {'sum', 'max'}
+        ``'sum'`` for ``LargeDatasetMask2``, ``'max'`` (over the segment) for ``LargeDatasetMask1``. With ``'sum'`` a
+        mask of a long stretch, cut, equals the mask of the piece.
+
+    Returns
+    -------
+    numpy.ndarray
+        (stop - start, instruments * bins), C-contiguous, instruments side by side.
+
+    Examples
+    --------
+    >>> from deepconvsep.score.notes import Note
+    >>> from deepconvsep.score.rows import note_rows, stack_rows
+    >>> notes = stack_rows([note_rows([Note(0., 1., 69)], 100), note_rows([Note(0., 1., 76)], 100)])
+    >>> mask = harmonic_mask(notes, 0, 30, 2049)
+    >>> mask.shape, mask[0, 41], mask[0, 2049 + 41], mask[0, 2048]
+    ((30, 4098), 1.0, 1e-18, 0.5)
+    """
+    canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)
+    return canvas.transpose(1, 0, 2).reshape(stop - start, -1)

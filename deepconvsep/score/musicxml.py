@@ -1,0 +1,71 @@
+"""MusicXML, plain or zipped, to the notes of its parts, by music21."""
+import io
+import re
+import zipfile
+from xml.etree import ElementTree
+
+import numpy as np
+
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.score.notes import LATEST, Note
+
+#: Bytes of a score file, and of what is zipped in it.
+LARGEST = 1 << 22
+
+
+def parts(path, data):
+    """Name and notes of the parts of a MusicXML file, plain or zipped."""
+    try:
+        import music21
+    except ImportError:
+        raise InputError('reading %s needs music21: pip install -r requirements/scores.txt' % path) from None
+    try:
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            data = _unzipped(data)
+        tree = ElementTree.fromstring(data)
+        _check_numbers(tree)
+        # as text: of a path music21 would guess the format, and it would unpack zipped files somewhere
+        music = music21.converter.parse(ElementTree.tostring(tree, encoding='unicode'), format='musicxml')
+        music = music.toSoundingPitch()
+        marks = music.metronomeMarkBoundaries()  # of the whole score: often only its first part bears them
+        beats = [marks[0][0]] + [end for _, end, _ in marks]
+        seconds = np.cumsum([0.] + [(end - start) * mark.secondsPerQuarter() for start, end, mark in marks])
+        found = []
+        for part in music.parts if hasattr(music, 'parts') else [music]:
+            notes = [Note(*np.interp([event.offset, event.offset + event.quarterLength], beats, seconds).tolist(),
+                          int(round(pitch.ps)))
+                     for event in part.stripTies().flatten().notes if event.quarterLength > 0
+                     for pitch in getattr(event, 'pitches', ())]
+            found.append((part.partName, notes))
+    except Exception as error:  # music21 lets many kinds through: its own, of zip, of XML, of struct, IndexError
+        raise InputError('music21 cannot read %s: %s' % (path, command.one_line(error) or type(error).__name__)) from error
+    return found
+
+
+def _unzipped(data):
+    """The score in a zipped MusicXML file; ValueError when there is none."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(('.xml', '.musicxml')) and not member.filename.startswith('META-INF/'):
+                if member.file_size > LARGEST:
+                    raise ValueError('it claims more than %d MB' % (LARGEST >> 20))
+                return archive.read(member)
+    raise ValueError('it holds no .xml file')
+
+
+_NUMBER = re.compile(r'\d+(?:\.\d*)?(?:[eE][+-]?\d+)?')
+#: Largest numbers of elements on which the time depends that music21 takes; of all others, LATEST.
+_LARGEST_XML = {'beats': 99, 'beat-type': 128, 'divisions': 1e5, 'octave': 9, 'multiple-rest': 1e3, 'staves': 99,
+                'fifths': 99, 'alter': 99, 'duration': 1e7, 'normal-notes': 999, 'actual-notes': 999}
+
+
+def _check_numbers(tree):
+    """Raise ValueError when an element holds a number beyond all music: music21 would compute for hours."""
+    for element in tree.iter():
+        limited = element.tag in _LARGEST_XML
+        for text in [element.text or ''] + list(element.attrib.values()):
+            # 3, -1.5, 1e9, and of time signatures 3+2; digits in names are no numbers
+            for number in _NUMBER.findall(text) if limited or re.fullmatch(r'[-+\s\d.eE]+', text) else ():
+                if not abs(float(number)) <= _LARGEST_XML.get(element.tag, LATEST):
+                    raise ValueError('<%s> holds the number %s' % (element.tag, number[:20]))
