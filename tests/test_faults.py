@@ -14,7 +14,8 @@ from conftest import ROOT
 from deepconvsep import audio
 from deepconvsep.errors import InputError
 from deepconvsep.features import program
-from deepconvsep.separation.separator import Separator, separate_file
+from deepconvsep.separation.separator import Separator
+from deepconvsep.separation.sound import separate_file
 from examples.dsd100 import recipe
 
 SEPARATE = os.path.join(ROOT, 'examples', 'dsd100', 'separate_dsd.py')

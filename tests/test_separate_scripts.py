@@ -10,7 +10,7 @@ from conftest import ROOT
 from deepconvsep import audio
 from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
-from deepconvsep.separation.program import gather
+from deepconvsep.separation.plan import gather
 from tests import song
 
 DSD = 'examples/dsd100/separate_dsd.py'

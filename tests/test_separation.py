@@ -10,7 +10,8 @@ from deepconvsep import audio, settings, stft
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
 from deepconvsep.network import architecture
-from deepconvsep.separation.separator import Separator, separate_file
+from deepconvsep.separation.separator import Separator
+from deepconvsep.separation.sound import separate_file
 from examples.dsd100 import recipe
 
 RS = np.random.RandomState

@@ -10,11 +10,10 @@ from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
 from deepconvsep.separation import page
+from deepconvsep.separation.plan import gather, is_batch, plan_outputs, refuse_existing
 from deepconvsep.settings import WINDOWS
 
 logger = command.get_logger('separate')
-
-SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.mp3', '.aif', '.aiff', '.aifc', '.au', '.caf', '.w64', '.rf64')
 
 SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
 
@@ -89,7 +88,8 @@ def main(argv, prog, description, recipe):
 
 def separate(plan, loaded, settings, flags):
     """Separate the files of the plan of :func:`readable`; return [(path, error)] of those that failed."""
-    from deepconvsep.separation.separator import Separator, separate_file
+    from deepconvsep.separation.separator import Separator
+    from deepconvsep.separation.sound import separate_file
     separator = Separator(loaded.network, loaded.params, settings, flags.batch_size)
     failures = []
     for path, outputs, guide in plan:
@@ -106,70 +106,6 @@ def separate(plan, loaded, settings, flags):
     return failures
 
 
-def is_batch(paths):
-    """Whether the inputs are more than a single file."""
-    return len(paths) > 1 or os.path.isdir(paths[0])
-
-
-def gather(paths, odir):
-    """All input files, folders replaced by the sound files below them, sorted.
-
-    Parameters
-    ----------
-    paths : list of str
-    odir : str
-        The output folder; what lies in it is no input of a folder around it.
-
-    Returns
-    -------
-    dict of str to str
-        By path, the name of the song: the file name without extension, after the folders below the given one. Of
-        several inputs, those called ``mixture`` have the name of their folder, as in DSD100.
-
-    Raises
-    ------
-    InputError
-        When a path does not exist or a folder holds no sound file.
-    UsageError
-        When a file is given twice.
-    """
-    found, names = [], {}
-    for path in paths:
-        inside = sounds_below(path, odir) if os.path.isdir(path) else [path]
-        for sound in inside:
-            name, leaf = os.path.split(os.path.relpath(sound, path)) if sound != path else ('', os.path.basename(path))
-            leaf = os.path.splitext(leaf)[0]
-            if leaf == 'mixture' and is_batch(paths):
-                name = name or os.path.basename(os.path.dirname(os.path.abspath(sound)))
-            else:
-                name = os.path.join(name, leaf)
-            names[sound] = name
-        if os.path.isdir(path):
-            if not inside:
-                raise InputError('the folder %s holds no sound file, expected *%s' % (path, ', *'.join(SOUND_FILES)))
-            found += inside
-        elif os.path.exists(path) or len(paths) > 1:
-            found.append(path)
-        else:
-            raise InputError('cannot read %s: No such file or directory' % path)
-    seen = {}
-    for path in found:
-        if seen.setdefault(os.path.realpath(path), path) != path or found.count(path) > 1:
-            raise UsageError('%s is given twice' % path)
-    return {path: names[path] for path in found}
-
-
-def sounds_below(folder, odir):
-    """The visible sound files below a folder, sorted, without those in the output folder `odir` inside it."""
-    found = []
-    for parent, folders, leaves in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith('.')
-                            and os.path.realpath(os.path.join(parent, name)) != os.path.realpath(odir))
-        found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
-                  if leaf.lower().endswith(SOUND_FILES) and not leaf.startswith('.')]
-    return found
-
-
 def choose_settings(loaded, legacy, flags):
     """The settings beside the model, or the original script's, with the flags that were given on top."""
     settings = loaded.settings or legacy
@@ -179,39 +115,6 @@ def choose_settings(loaded, legacy, flags):
         raise UsageError('--overlap is %d, expected less than the %d frames that the network sees'
                          % (settings.overlap, loaded.network.time_context))
     return settings
-
-
-def plan_outputs(inputs, odir, sources, format, stem_names, several):
-    """Pair every input of :func:`gather` with its outputs: [(path, [output, ...])].
-
-    Raises
-    ------
-    UsageError
-        When two inputs would be written to the same place, or an input over itself.
-    """
-    plan, owner = [], {}
-    for path, name in inputs.items():
-        outputs = [os.path.join(odir, stem + '.' + format.lower()) for stem in stem_names(name, sources, several)]
-        for output in outputs:
-            other = owner.setdefault(os.path.normcase(output), path)
-            if other != path:
-                raise UsageError('%s and %s would both be written to %s: rename one, or separate them into different '
-                                 'folders' % (other, path, os.path.dirname(output)))
-        plan.append((path, outputs))
-    places = {os.path.realpath(path): path for path in inputs}
-    for path, outputs in plan:
-        for output in outputs:
-            if os.path.realpath(output) in places:
-                raise UsageError('%s is an input and would be overwritten: choose another output folder' % output)
-    return plan
-
-
-def refuse_existing(plan):
-    """Raise InputError when an output is there already."""
-    existing = [output for _, outputs in plan for output in outputs if os.path.lexists(output)]
-    if existing:
-        raise InputError('%s exists%s: give --overwrite or another folder'
-                         % (existing[0], ' and so do %d more' % (len(existing) - 1) if len(existing) > 1 else ''))
 
 
 def readable(plan, recipe, settings, flags):

@@ -1,26 +1,17 @@
-"""Separate a sound of any length into stems, in constant memory.
+"""Separate a stream of any length into stems, in constant memory.
 
 Blocks of samples go in and blocks of stems come out, in one pass: analysis, overlapping windows of frames,
 batches of windows through the network, cross-fade of the masks, masks times the mixture's spectrum (its phase
 is kept), synthesis. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 2.
 """
-import contextlib
-
 import numpy as np
 
-from deepconvsep import audio, command, progress, stft
-from deepconvsep.audio import mixture
-from deepconvsep.errors import InputError
+from deepconvsep import audio, stft
 from deepconvsep.separation import crossfade
 from deepconvsep.settings import WINDOWS
 
-logger = command.get_logger('separation')
-
 # the masks' noise is far below audibility; with a fixed seed the same input gives the same bytes
 NOISE_SEED = 0
-
-# sample rates (Hz) of files that are separated
-LOWEST_RATE, HIGHEST_RATE = 1000, 1000000
 
 
 class Separator:
@@ -152,77 +143,3 @@ def compile_masks(network, params, settings, batch_size):
                               settings.mask_noise_in_numerator)
     function = theano.function([entry], masks, allow_input_downcast=True)
     return lambda windows: np.stack(function(windows), axis=1)
-
-
-def separate_file(separator, path, outputs, guide=None, stereo=False, accompaniment_of=None, format='WAV',
-                  subtype='PCM_16', quiet=False):
-    """Separate a sound file.
-
-    Parameters
-    ----------
-    separator : Separator
-    path : str or list of str
-        A sound file of any rate and number of channels, or several, whose sum is separated. Another rate than the
-        settings' is resampled for the network, and the stems are resampled back.
-    outputs : list of str
-        Where the stems go, in the order of the sources (and the accompaniment, last). They appear when all are
-        complete, at the input's rate and length.
-    guide, stereo, accompaniment_of
-        As in :meth:`Separator.stems`. A guide's method ``warnings()``, if it has one, is asked in the end.
-    format, subtype
-        As in :class:`deepconvsep.audio.Writer`.
-    quiet : bool
-        No progress bar.
-
-    Returns
-    -------
-    int
-        Samples per channel that were written.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read or an output cannot be written.
-    """
-    model_rate = separator.settings.sample_rate
-    with contextlib.ExitStack() as stack:
-        reader = stack.enter_context(mixture.open_sound(path))
-        if not LOWEST_RATE <= reader.rate <= HIGHEST_RATE:
-            # a damaged header; resampled, a small file could become endless
-            raise InputError('%s has %d Hz, expected %d to %d Hz: resample it'
-                             % (reader.path, reader.rate, LOWEST_RATE, HIGHEST_RATE))
-        channels = reader.channels if stereo else 1
-        bar = stack.enter_context(progress.Bar(reader.frames, 's of sound', 'separating', quiet,
-                                               per_unit=reader.rate))
-        writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype))
-                   for output in outputs]
-        read = written = 0
-
-        def counted():
-            nonlocal read
-            for block in reader.blocks():
-                read += len(block)
-                yield block
-                bar.update(len(block))
-
-        def write(block):
-            nonlocal written
-            # resampling back and forth may be off by a sample: the input's length counts
-            block = block[:read - written]
-            written += len(block)
-            for index, writer in enumerate(writers):
-                writer.write(block[:, index * channels:(index + 1) * channels])
-
-        blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
-        stems = (stem.reshape(len(stem), len(outputs) * channels)
-                 for stem in separator.stems(blocks, guide, stereo, accompaniment_of))
-        for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
-            write(block)
-        write(np.zeros((read - written, len(outputs) * channels)))
-    clipped = sum(writer.clipped for writer in writers)
-    if clipped:
-        logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',
-                       reader.path, clipped)
-    for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
-        logger.warning('%s: %s', reader.path, warning)
-    return written

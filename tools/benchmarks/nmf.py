@@ -25,7 +25,7 @@ import numpy as np
 from deepconvsep import audio, command
 from deepconvsep.files import make_folder
 from deepconvsep.score.guide import note_array
-from deepconvsep.separation import program
+from deepconvsep.separation import plan as planning
 from examples.bach10 import recipe as bach10
 from examples.bach10_scoreinformed import recipe
 
@@ -49,8 +49,8 @@ def main(argv=None):
                  for piece in bach10.pieces(args.db)]
         plan = [(paths, [os.path.join(args.odir, name + '.wav') for name in names]) for paths, names in songs]
     else:
-        inputs = program.gather(args.ifile, args.odir)
-        plan = program.plan_outputs(inputs, args.odir, recipe.SOURCES, 'WAV', recipe.stem_names, len(inputs) > 1)
+        inputs = planning.gather(args.ifile, args.odir)
+        plan = planning.plan_outputs(inputs, args.odir, recipe.SOURCES, 'WAV', recipe.stem_names, len(inputs) > 1)
     scores = [recipe.read_scores(path, args) for path, _ in plan]
     make_folder(args.odir)
     for (path, outputs), notes in zip(plan, scores):

@@ -1,0 +1,91 @@
+"""Sound files, written in blocks, whole or not at all."""
+import os
+
+import numpy as np
+import soundfile
+
+from deepconvsep import files
+from deepconvsep.audio.reader import BITS
+from deepconvsep.errors import InputError
+
+# libsndfile says "System error" of a full disk
+FULL = 'cannot write %s: %s: is the disk full?'
+
+
+class Writer:
+    """A sound file that appears, whole, when it is committed; written in blocks.
+
+    Parameters
+    ----------
+    path : str
+    rate, channels : int
+    format : {'WAV', 'FLAC'}
+    subtype : {'PCM_16', 'PCM_24', 'FLOAT'}
+        FLOAT is for WAV only.
+    rounding : callable
+        How samples become integers: `numpy.rint` (nearest), or `numpy.trunc` (towards 0, as the original).
+
+    Attributes
+    ----------
+    clipped : int
+        Samples outside full scale so far. They saturate (the original let them wrap around).
+    """
+
+    def __init__(self, path, rate, channels=1, format='WAV', subtype='PCM_16', rounding=np.rint):
+        if not soundfile.check_format(format, subtype):
+            raise InputError('%s cannot hold %s: choose WAV for float, or PCM_16 or PCM_24 for FLAC'
+                             % (format, subtype))
+        self.path, self.clipped = path, 0
+        self._bits, self._rounding = BITS.get(subtype), rounding
+        self._atomic = files.atomic_path(path)
+        temporary = self._atomic.__enter__()
+        try:
+            # as bytes: soundfile does not take names that are no text
+            self._file = soundfile.SoundFile(os.fsencode(temporary), 'w', rate, channels, subtype, format=format)
+        except (soundfile.LibsndfileError, TypeError, OverflowError) as error:
+            self._atomic.__exit__(type(error), error, None)
+            raise InputError('cannot write %s with %d channels at %d Hz: %s' % (path, channels, rate, error)) from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as closing:
+            # a full disk shows here; the temporary file must go
+            self._atomic.__exit__(OSError, OSError(str(closing)), None)
+            raise InputError(FULL % (self.path, closing.error_string.strip().rstrip('.'))) from closing
+        return self._atomic.__exit__(kind, error, traceback)
+
+    def write(self, samples):
+        """Append float samples, shape (samples,) or (samples, channels)."""
+        samples = np.asarray(samples)
+        if self._bits is None:
+            samples = samples.astype(np.float64 if self._file.subtype == 'DOUBLE' else np.float32)
+        else:
+            samples = self._integers(samples)
+        try:
+            self._file.write(samples)
+        except soundfile.LibsndfileError as error:
+            raise InputError(FULL % (self.path, error.error_string.strip().rstrip('.'))) from error
+
+    def _integers(self, samples):
+        top = 2 ** (self._bits - 1) - 1
+        values = self._rounding(samples * float(top))
+        outside = (values > top) | (values < -top - 1)
+        self.clipped += int(outside.sum())
+        values = np.clip(values, -top - 1, top)
+        if self._bits == 16:
+            return values.astype(np.int16)
+        # libsndfile takes wider integers left-aligned in 32 bits
+        return values.astype(np.int64).astype(np.int32) << (32 - self._bits)
+
+
+def write(path, samples, rate, format='WAV', subtype='PCM_16', rounding=np.rint):
+    """Write a whole sound file; parameters as :class:`Writer`. Returns the number of saturated samples."""
+    samples = np.asarray(samples)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with Writer(path, rate, channels, format, subtype, rounding) as writer:
+        writer.write(samples)
+    return writer.clipped
