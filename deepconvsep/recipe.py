@@ -51,6 +51,12 @@ def no_guide(path, settings, flags):
     return None
 
 
+def network_separator(loaded, settings, flags):
+    """The network of a model, ready to separate."""
+    from deepconvsep.separation.separator import Separator
+    return Separator(loaded.network, loaded.params, settings, flags.batch_size)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A dataset's way from features to a model, and from a sound and a model to stems.
@@ -92,6 +98,9 @@ class Recipe:
         ``add_separation_flags(parser)`` adds what `guide` reads. Default: nothing.
     guide : callable
         ``guide(path, settings, flags)``: what filters the network's input, or None. Default: None.
+    separator : callable
+        ``separator(loaded, settings, flags)``: what separates, with the method ``stems`` of
+        :class:`deepconvsep.separation.separator.Separator`. Default: :func:`network_separator`.
     """
 
     folder: str
@@ -111,6 +120,7 @@ class Recipe:
     phases: Callable[[Any], list] = one_phase
     add_separation_flags: Callable[[Any], None] = no_flags
     guide: Callable[[Any, Settings, Any], Any] = no_guide
+    separator: Callable[[Any, Settings, Any], Any] = network_separator
 
     def settings_for(self, flags):
         """The settings of a training with these flags."""

@@ -79,18 +79,17 @@ def main(argv, prog, description, recipe):
         files.make_folder(flags.odir)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
-        failures += separate(plan, loaded, settings, flags)
+        failures += separate(plan, recipe, loaded, settings, flags)
     failed = {path for path, _ in failures}
     page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags,
                           os.path.join(recipe.folder, prog), argv)
     return report(failures, len(inputs))
 
 
-def separate(plan, loaded, settings, flags):
+def separate(plan, recipe, loaded, settings, flags):
     """Separate the files of the plan of :func:`readable`; return [(path, error)] of those that failed."""
-    from deepconvsep.separation.separator import Separator
     from deepconvsep.separation.sound import separate_file
-    separator = Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    separator = recipe.separator(loaded, settings, flags)
     failures = []
     for path, outputs, guide in plan:
         try:

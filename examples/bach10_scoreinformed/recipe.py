@@ -15,6 +15,7 @@ from deepconvsep.data.sampled import SampledDataset
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
+from deepconvsep.recipe import network_separator
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as bach10
@@ -108,11 +109,37 @@ def read_notes_file(folder):
 # --- separation ---------------------------------------------------------------------------------------
 
 def add_separation_flags(flags):
+    """The flags that a score, a timbre model and the choice of a method need."""
+    add_guide_flags(flags)
+    add_method_flags(flags)
+
+
+def add_guide_flags(flags):
     """The flags that a score and a timbre model need."""
     add_score_flags(flags)
     flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
                   help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
                        'the same for training and separating')
+
+
+METHODS = ('network', 'nmf', 'network+nmf')
+
+
+def add_method_flags(flags):
+    """The flags that choose what separates."""
+    flags.add_arg('--method', choices=METHODS, default='network',
+                  help='network: the model alone, in constant memory; nmf: a factorisation of the whole piece that '
+                       'learns its spectra from it, with the score (the best stems wherever the score is in time; about '
+                       '60 MB of memory a minute); network+nmf: the factorisation, started from the stems of the network')
+
+
+def separator(loaded, settings, flags):
+    """What separates by `--method`; the settings are the model's for all of them."""
+    from deepconvsep.separation.factorization import Factorizer
+    if flags.method == 'nmf':
+        return Factorizer(settings)
+    network = network_separator(loaded, settings, flags)
+    return network if flags.method == 'network' else Factorizer(settings, network)
 
 
 def add_score_flags(flags):
@@ -167,4 +194,5 @@ def timbre_digest(path):
 RECIPE = dataclasses.replace(
     bach10.RECIPE, folder=os.path.dirname(os.path.abspath(__file__)), networks=NETWORKS, settings=SETTINGS,
     legacy_settings=LEGACY_SETTINGS, network=network, test_songs=test_songs, default_model=DEFAULT_MODEL,
-    training_settings=settings, dataset=dataset, phases=phases, add_separation_flags=add_separation_flags, guide=guide)
+    training_settings=settings, dataset=dataset, phases=phases, add_separation_flags=add_separation_flags, guide=guide,
+    separator=separator)

@@ -5,6 +5,10 @@
 In the folder of the input (or --scores) lie bassoon_b.txt, clarinet_b.txt, saxophone_b.txt and violin_b.txt, or the
 same as .mid or .musicxml. Writes <input>_bassoon.wav, <input>_clarinet.wav, <input>_saxphone.wav and
 <input>_violin.wav, mono, at the input's sample rate and length.
+
+--method nmf gives the best stems by far wherever the score is in time with the sound: a factorisation, confined by the
+score, that learns the piece's spectra from the whole piece. The network sees a third of a second at a time, in constant
+memory, for sounds of any length.
 """
 import os
 import sys

@@ -24,7 +24,7 @@ def parser(prog, description, defaults):
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
                  help='build_ca_1x1: convolutions only, 3.2 million parameters')
     made.add_arg('--legacy', action='store_true', help='the recorded network, in which one branch serves all sources')
-    recipe.add_separation_flags(made)
+    recipe.add_guide_flags(made)
     return made
 
 
