@@ -249,6 +249,16 @@ def test_a_missing_tempo_is_said(tmp_path, caplog):
     assert notes == [Note(0., 4., 69)] and not caplog.text
 
 
+@pytest.mark.parametrize('mark', [
+    '<direction><sound tempo="60"/></direction>', '<sound tempo="60"/>',
+    '<direction><direction-type><words>Slow</words></direction-type><sound tempo="60"/></direction>',
+    '<direction><direction-type><metronome><beat-unit>half</beat-unit><per-minute>30</per-minute></metronome>'
+    '</direction-type></direction>'])
+def test_all_kinds_of_tempo_marks_count(tmp_path, caplog, mark):
+    assert score.read_score(musicxml(tmp_path / 'a.musicxml', bar(1, 'A', mark))) == [Note(0., 4., 69)]
+    assert not caplog.text
+
+
 def test_retime():
     notes = [Note(1000., 2000., 60), Note(2500., 3000., 62)]
     assert score.retime(notes, 1000.) == [Note(1., 2., 60), Note(2.5, 3., 62)]

@@ -32,6 +32,7 @@ def parts(path, data):
             data = _unzipped(data)
         tree = ElementTree.fromstring(data)
         _check_numbers(tree)
+        _write_tempi(tree)
         # as text: of a path music21 would guess the format, and it would unpack zipped files somewhere
         music = music21.converter.parse(ElementTree.tostring(tree, encoding='unicode'), format='musicxml')
         music = _as_played(music, path).toSoundingPitch()
@@ -49,6 +50,27 @@ def parts(path, data):
         said = command.one_line(error) or type(error).__name__
         raise InputError('music21 cannot read %s: %s' % (path, said)) from error
     return found
+
+
+def _write_tempi(tree):
+    """Give every ``<sound tempo>`` (quarter notes a minute) the metronome mark without which music21 skips it."""
+    for measure in tree.iter('measure'):
+        for place, element in enumerate(list(measure)):
+            sound = element if element.tag == 'sound' else element.find('sound') if element.tag == 'direction' else None
+            try:
+                tempo = float(sound.get('tempo', 0)) if sound is not None else 0.
+            except ValueError:
+                continue
+            if not tempo > 0 or element.find('.//metronome') is not None:
+                continue
+            if element is sound:
+                measure[place] = element = ElementTree.Element('direction')
+                element.append(sound)
+            kind = ElementTree.Element('direction-type')
+            mark = ElementTree.SubElement(kind, 'metronome')
+            ElementTree.SubElement(mark, 'beat-unit').text = 'quarter'
+            ElementTree.SubElement(mark, 'per-minute').text = '%g' % tempo
+            element.insert(len(element.findall('direction-type')), kind)
 
 
 def _as_played(music, path):
