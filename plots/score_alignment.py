@@ -28,14 +28,15 @@ def main(argv=None):
     flags.add_arg('--highest', type=command.positive_float, default=2000., help='highest frequency shown, in Hz')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
-    scores = recipe.read_scores(args.mixture[0] if len(args.mixture) == 1 else args.mixture, args)
+    path = args.mixture[0] if len(args.mixture) == 1 else args.mixture
+    scores = recipe.read_scores(path, args)
     magnitudes = spectrogram(args.mixture)
     rate = bach10.SAMPLE_RATE / bach10.HOP_SIZE
     first, last = int(args.start * rate), min(int((args.start + args.seconds) * rate), len(magnitudes))
     if last - first < 2:
         raise InputError('%s ends after %.1f s, expected more than --start %g'
                          % (args.mixture[0], len(magnitudes) / rate, args.start))
-    guide = ScoreGuide(scores, recipe.SETTINGS)
+    guide = ScoreGuide(scores, recipe.SETTINGS, names=recipe.score_names(path, args), traits=recipe.TRAITS)
     guide(0, magnitudes)
     for warning in guide.warnings():
         print(warning, file=sys.stderr)

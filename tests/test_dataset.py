@@ -403,6 +403,24 @@ def test_names_of_the_original(tmp_path):
     assert data.batch_size == 2 and len(data.batches()[0]) == 2 and len(first[0]) == 4
 
 
+def test_every_name_of_the_next_batch_advances_the_same_position(tmp_path):
+    write_random(tmp_path, [60, 41])
+
+    def load():
+        return dataset.LargeDataset(str(tmp_path), batch_size=2, time_context=10, overlap=5)
+    expected, data = load(), load()
+    # a list of one batch each, on and on over the end of an epoch, as in the original
+    for way in [data, data.next, data.batches, data.iterate, data.__next__] * 4:
+        batch, wanted = way(), expected()
+        assert isinstance(batch, list) and len(batch) == len(wanted) == 2
+        for ours, theirs in zip(batch, wanted):
+            np.testing.assert_array_equal(ours, theirs)
+    assert data.epoch == expected.epoch > 0 and data.state() == expected.state()
+    for kind in (dataset.LargeDatasetMask1, dataset.LargeDatasetMask2, dataset.LargeDatasetMulti,
+                 dataset.LargeDatasetMultiMask1, dataset.LargeDatasetMultiMask2):
+        assert kind.batches is kind.iterate is kind.next is dataset.LargeDataset.__call__
+
+
 def test_a_file_that_vanished_is_named(tmp_path):
     write_random(tmp_path, [60])
     data = dataset.LargeDataset(str(tmp_path), batch_size=4, time_context=10, overlap=5)

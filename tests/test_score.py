@@ -181,3 +181,86 @@ def test_broken_notation_is_named(tmp_path, name):
     pytest.importorskip('music21')
     with pytest.raises(InputError, match='((music21|mido) cannot read .*%s|%s holds no notes)' % (name, name)):
         score.read_score(write(tmp_path / name, 'this is no score'))
+
+
+# --- repeats and tempo of MusicXML --------------------------------------------------------------------
+
+SCORE = ('<score-partwise><part-list>%s</part-list>%s</score-partwise>')
+BACK = '<barline location="right"><repeat direction="backward"/></barline>'
+FIRST = '<barline location="left"><ending number="1" type="start"/></barline>'
+FIRST_BACK = '<barline location="right"><ending number="1" type="stop"/><repeat direction="backward"/></barline>'
+SECOND = '<barline location="left"><ending number="2" type="start"/></barline>'
+SECOND_END = '<barline location="right"><ending number="2" type="discontinue"/></barline>'
+FINE = '<direction><direction-type><words>Fine</words></direction-type><sound fine="yes"/></direction>'
+DA_CAPO = '<direction><direction-type><words>D.C. al Fine</words></direction-type><sound dacapo="yes"/></direction>'
+
+
+def bar(number, step, begin='', end='', tempo=None):
+    """A measure of one whole note."""
+    first = '<attributes><divisions>1</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>'
+    return '<measure number="%d">%s%s%s<note><pitch><step>%s</step><octave>4</octave></pitch><duration>4</duration>' \
+        '<type>whole</type></note>%s</measure>' % (number, first if number == 1 else '', begin, '' if tempo is None else
+                                                   '<direction><sound tempo="%d"/></direction>' % tempo, step, end)
+
+
+def musicxml(path, *parts):
+    pytest.importorskip('music21', reason='music21 is not installed (requirements/scores.txt)')
+    names = ''.join('<score-part id="P%d"><part-name>Part %d</part-name></score-part>' % (number, number)
+                    for number in range(len(parts)))
+    return write(path, SCORE % (names, ''.join('<part id="P%d">%s</part>' % each for each in enumerate(parts))))
+
+
+def played(notes):
+    """Their names, and that each follows the one before, 2 s long."""
+    assert [(note.onset, note.offset) for note in notes] == [(2. * index, 2. * index + 2) for index in range(len(notes))]
+    return ''.join(score.midi2str(note.midi)[0] for note in notes)
+
+
+@pytest.mark.parametrize('bars, expected', [
+    ((bar(1, 'A', tempo=120), bar(2, 'B', end=BACK), bar(3, 'C')), 'ABABC'),
+    ((bar(1, 'A', tempo=120), bar(2, 'B', FIRST, FIRST_BACK), bar(3, 'C', SECOND, SECOND_END), bar(4, 'D')), 'ABACD'),
+    ((bar(1, 'A', tempo=120), bar(2, 'B', FINE), bar(3, 'C', DA_CAPO)), 'ABCAB'),
+], ids=['repeat', 'endings', 'da capo'])
+def test_repeats_are_followed(tmp_path, caplog, bars, expected):
+    assert played(score.read_score(musicxml(tmp_path / 'a.musicxml', ''.join(bars)))) == expected
+    assert not caplog.text
+
+
+def test_jumps_of_the_first_part_are_those_of_all(tmp_path, caplog):
+    path = musicxml(tmp_path / 'a.musicxml', bar(1, 'A', tempo=120) + bar(2, 'B', FINE) + bar(3, 'C', DA_CAPO),
+                    bar(1, 'E') + bar(2, 'F') + bar(3, 'G'))
+    assert [played(notes) for notes in score.read_parts(path).values()] == ['ABCAB', 'EFGEF'] and not caplog.text
+
+
+def test_repeats_that_cannot_be_followed_are_said(tmp_path, caplog):
+    path = musicxml(tmp_path / 'a.musicxml', bar(1, 'A', tempo=120) + bar(2, 'B', end=BACK), bar(1, 'E') + bar(2, 'F'))
+    assert [played(notes) for notes in score.read_parts(path).values()] == ['AB', 'EF']
+    assert 'a.musicxml has repeats or jumps that cannot be followed: it is read as written' in caplog.text
+    path = musicxml(tmp_path / 'b.musicxml', bar(1, 'A') + bar(2, 'B', end=BACK.replace('/>', ' times="9999"/>')))
+    with pytest.raises(InputError, match='<repeat> holds the number 9999'):
+        score.read_parts(path)
+
+
+def test_a_missing_tempo_is_said(tmp_path, caplog):
+    assert played(score.read_score(musicxml(tmp_path / 'a.musicxml', bar(1, 'A') + bar(2, 'B')))) == 'AB'
+    assert 'a.musicxml has no tempo, 120 quarter notes a minute are assumed' in caplog.text
+    caplog.clear()
+    notes = score.read_score(musicxml(tmp_path / 'a.musicxml', bar(1, 'A', tempo=60)))
+    assert notes == [Note(0., 4., 69)] and not caplog.text
+
+
+@pytest.mark.parametrize('mark', [
+    '<direction><sound tempo="60"/></direction>', '<sound tempo="60"/>',
+    '<direction><direction-type><words>Slow</words></direction-type><sound tempo="60"/></direction>',
+    '<direction><direction-type><metronome><beat-unit>half</beat-unit><per-minute>30</per-minute></metronome>'
+    '</direction-type></direction>'])
+def test_all_kinds_of_tempo_marks_count(tmp_path, caplog, mark):
+    assert score.read_score(musicxml(tmp_path / 'a.musicxml', bar(1, 'A', mark))) == [Note(0., 4., 69)]
+    assert not caplog.text
+
+
+def test_retime():
+    notes = [Note(1000., 2000., 60), Note(2500., 3000., 62)]
+    assert score.retime(notes, 1000.) == [Note(1., 2., 60), Note(2.5, 3., 62)]
+    assert score.retime(notes, 1000., -1.5) == [Note(0., .5, 60), Note(1., 1.5, 62)]
+    assert score.retime(notes, 1000., -2.) == [Note(.5, 1., 62)]

@@ -1,5 +1,6 @@
 """trainCNN.py of DSD100 and iKala as a user runs them, from sound files to separated test songs."""
 import csv
+import json
 import os
 import pickle
 import random
@@ -13,7 +14,9 @@ import pytest
 import soundfile
 from conftest import ROOT
 
+from deepconvsep.features import tensors
 from deepconvsep.metrics import bss_eval
+from deepconvsep.training import lock
 from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
@@ -100,6 +103,41 @@ def test_killed_at_random_and_resumed(dsd100, tmp_path):
     assert kills > 1
     models = [tmp_path / name / 'models' / 'model_dsd_fft_1024.pkl' for name in ('straight', 'killed')]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_two_trainings_under_one_name(script, dsd100, tmp_path):
+    """The second is refused before anything is compiled; what a killed one left does not stop the next."""
+    (tmp_path / 'models').mkdir()
+    path = tmp_path / 'models' / 'lock_dsd_fft_1024.json'
+    arguments = (TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_sep')
+    with lock.hold(str(path), 'it'):
+        done = script(*arguments)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert 'model_dsd_fft_1024.pkl is being trained by process %d on ' % os.getpid() in done.stderr
+    assert os.listdir(str(tmp_path / 'models')) == []
+
+
+@pytest.mark.parametrize('share,count', [('0.5', 1), ('0.4', None)])
+def test_ikala_holds_out_songs(script, tmp_path, share, count):
+    """Of two clips each of two songs, both clips of one; what of one song alone would be none is refused."""
+    (tmp_path / 'transforms' / 't1').mkdir(parents=True)
+    for number, clip in enumerate(('10161_chorus', '10161_verse', '10164_chorus', '10164_verse')):
+        tensors.save_tensor(str(tmp_path / 'transforms' / 't1' / (clip + '.data')),
+                            np.random.RandomState(number).uniform(size=(3, 40, 513)).astype('float32'), '__m_')
+    command = ('examples/ikala/trainCNN.py', '--db', tmp_path, '--nepochs', '1', '--batch_size', '8', '--skip_sep',
+               '--validation', share)
+    if count is None:
+        os.unlink(str(tmp_path / 'transforms' / 't1' / '10164_chorus__m_.data'))
+        os.unlink(str(tmp_path / 'transforms' / 't1' / '10164_verse__m_.data'))
+        done = script(*command)
+        assert done.returncode == 2 and '--validation 0.4 of 1 songs holds out 0' in done.stderr
+        return
+    done = script(*command)
+    assert done.returncode == 0, done.stderr
+    training = json.loads((tmp_path / 'models' / 'model_fft_1024.json').read_text())['training']
+    song, = training['held_out']
+    assert song in ('10161', '10164') and 'held out: %s\n' % song in done.stderr
+    assert 'in 2 files' in done.stderr and training['validation_examples'] == 4
 
 
 def test_ikala_from_features_to_separated_clips(script, tmp_path):

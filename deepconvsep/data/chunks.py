@@ -1,10 +1,13 @@
 """Chunks of training data, read ahead by threads while the one before is being used."""
 import concurrent.futures
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 
+@dataclass(eq=False, repr=False)
 class Chunk:
     """What is in memory at a time: frames, each stored once, and where the windows (examples) start in them.
 
@@ -33,13 +36,21 @@ class Chunk:
     origin : ndarray of int64, shape (n, 2)
         Of every window: number of the file in the dataset's `file_list`, number of the window in that file.
     time_context, batch_size : int
+    arrays : dict of str to ndarray, shape (frames, rows, width)
+        What there is per frame, as it was read.
+    arrange : callable
+        ``arrange(name, array)`` brings rows into the shape of a batch.
     """
 
-    def __init__(self, epoch, first, arrays, features, starts, origin, time_context, batch_size, arrange):
-        self.epoch, self.first = epoch, first
-        self.features, self.starts, self.origin = features, starts, origin
-        self.time_context, self.batch_size = time_context, batch_size
-        self._arrays, self._arrange = arrays, arrange
+    epoch: int | None
+    first: int
+    arrays: dict[str, np.ndarray]
+    features: np.ndarray | None
+    starts: np.ndarray
+    origin: np.ndarray
+    time_context: int
+    batch_size: int
+    arrange: Callable[[str, np.ndarray], np.ndarray]
 
     inputs = property(lambda self: self._of('inputs'))
     outputs = property(lambda self: self._of('outputs'))
@@ -47,11 +58,11 @@ class Chunk:
     masks = property(lambda self: self._of('masks'))
 
     def _of(self, name):
-        return self._arrange(name, self._arrays[name]) if name in self._arrays else None
+        return self.arrange(name, self.arrays[name]) if name in self.arrays else None
 
     def lifetime(self):
         """Weak reference that dies when nobody holds these frames any more, neither as a chunk nor as an array."""
-        return weakref.ref(self._arrays['inputs'])
+        return weakref.ref(self.arrays['inputs'])
 
     def __len__(self):
         """Number of batches."""
@@ -82,12 +93,12 @@ class Chunk:
         return self._of_windows(epoch, self.first, order)
 
     def _of_windows(self, epoch, first, part):
-        return Chunk(epoch, first, self._arrays, None if self.features is None else self.features[part],
-                     self.starts[part], self.origin[part], self.time_context, self.batch_size, self._arrange)
+        return replace(self, epoch=epoch, first=first, starts=self.starts[part], origin=self.origin[part],
+                       features=None if self.features is None else self.features[part])
 
     def _cut(self, part):
         index = self.starts[part, None] + np.arange(self.time_context)
-        cut = [self._arrange(name, array.take(index, axis=0)) for name, array in self._arrays.items()]
+        cut = [self.arrange(name, array.take(index, axis=0)) for name, array in self.arrays.items()]
         return cut if self.features is None else cut + [self.features[part].copy()]
 
 

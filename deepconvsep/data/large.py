@@ -7,7 +7,8 @@ import numpy as np
 
 from deepconvsep.data import windows
 from deepconvsep.data.chunks import ReadAhead
-from deepconvsep.data.tracks import TrackSet, whole
+from deepconvsep.data.options import Options, whole
+from deepconvsep.data.tracks import TrackSet
 from deepconvsep.errors import InputError
 
 LONGEST_RUN = 32   # windows read at one go: at overlap 25 of 30, 185 frames are read for 32 windows of 30
@@ -25,7 +26,8 @@ class LargeDataset(TrackSet):
 
     - ``for inputs, outputs in train:`` is one epoch (the rest of it, when some batches were taken before);
     - ``train()``, ``next(train)`` or ``train.next()`` give the next batch, epoch after epoch without end;
-    - ``for chunk in train.chunks():`` is one epoch too, in pieces to keep on a device (:class:`deepconvsep.data.chunks.Chunk`).
+    - ``for chunk in train.chunks():`` is one epoch too, in pieces to keep on a device
+      (:class:`deepconvsep.data.chunks.Chunk`).
 
     **Windows.** A window is `time_context` frames; they start every ``time_context - overlap`` frames. Frames left
     over at the end are covered by one more window, completed with zeros; so is a file shorter than a window.
@@ -90,9 +92,9 @@ class LargeDataset(TrackSet):
     seed : int
         For the order and for `nsamples`.
     legacy : bool
-        Cut as the original did (fewer windows, see :func:`deepconvsep.data.windows.legacy_starts`); order, epochs and completeness
-        remain those described here. In the MultiMask classes, notes without channels are laid out as the original
-        did, too: as those of a single channel.
+        Cut as the original did (fewer windows, see :func:`deepconvsep.data.windows.legacy_starts`); order, epochs and
+        completeness remain those described here. In the MultiMask classes, notes without channels are laid out as the
+        original did, too: as those of a single channel.
 
     Attributes
     ----------
@@ -133,11 +135,11 @@ class LargeDataset(TrackSet):
                  extra_features=False, model='', context=5, log_in=False, log_out=False, mult_factor_in=1.,
                  mult_factor_out=1., nsources=2, pitched=False, save_mask=False, pitch_norm=127, nprocs=2, jump=0,
                  seed=0, legacy=False):
-        super().__init__(
+        super().__init__(Options(
             exclude_list=exclude_list, nsamples=nsamples, time_context=time_context, overlap=overlap,
-            tensortype=tensortype, scratch_path=scratch_path, extra_features=extra_features, model=model,
+            tensortype=tensortype, extra_features=extra_features, model=model,
             context=context, jump=jump, log_in=log_in, log_out=log_out, mult_factor_in=mult_factor_in,
-            mult_factor_out=mult_factor_out, nsources=nsources, seed=seed, legacy=legacy)
+            mult_factor_out=mult_factor_out, nsources=nsources, seed=seed, legacy=legacy), scratch_path)
         self.pitched, self.save_mask = bool(pitched), bool(save_mask)
         self._check_notes()
         self.nprocs = whole('nprocs', nprocs, 1)

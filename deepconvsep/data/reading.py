@@ -129,7 +129,8 @@ def read_frames(tensor, rows, begin, out, factor=1., log=False):
     try:
         opened = open(tensor.path, 'rb', buffering=0)
     except OSError as error:
-        raise InputError('cannot read the features %s: %s; compute them again' % (tensor.path, error.strerror)) from error
+        raise InputError('cannot read the features %s: %s; compute them again'
+                         % (tensor.path, error.strerror)) from error
     with opened as source:
         for column, row in enumerate(rows):
             for start in range(0, wanted, step):

@@ -1,6 +1,7 @@
 """A dataset's files as tracks: which there are, their windows, how they are read, their statistics."""
 import functools
 import os
+from dataclasses import fields
 
 import numpy as np
 
@@ -12,27 +13,18 @@ from deepconvsep.features import tensors
 
 
 class TrackSet:
-    """What :class:`deepconvsep.data.large.LargeDataset` knows about its files; see there for the arguments."""
+    """What :class:`deepconvsep.data.large.LargeDataset` knows about its files.
 
-    def __init__(self, exclude_list, nsamples, time_context, overlap, tensortype, scratch_path, extra_features, model,
-                 context, jump, log_in, log_out, mult_factor_in, mult_factor_out, nsources, seed, legacy):
-        self.time_context = whole('time_context', 10 if time_context == -1 else time_context, 1)
-        self.overlap = whole('overlap', overlap, 0)
-        if self.overlap > self.time_context:
-            self.overlap = self.time_context // 2
-        if self.overlap == self.time_context:
-            raise InputError('overlap is %d, expected less than time_context (%d)' % (self.overlap, self.time_context))
-        self.jump = int(jump) if jump >= 1 else -(-self.time_context // (self.time_context - self.overlap))
-        self.context = whole('context', context, 1)
-        self.nsources = whole('nsources', nsources, 1)
-        self.nsamples = whole('nsamples', nsamples, 0)
-        self.seed = whole('seed', seed, 0, 2 ** 32 - 1)
-        self.tensortype = _real(tensortype)
-        self.exclude_list = [exclude_list] if isinstance(exclude_list, str) else list(exclude_list or ())
-        self.extra_features, self.model = bool(extra_features), model
-        self.log_in, self.log_out = bool(log_in), bool(log_out)
-        self.mult_factor_in, self.mult_factor_out = float(mult_factor_in), float(mult_factor_out)
-        self.legacy = bool(legacy)
+    Parameters
+    ----------
+    options : Options
+        Each is an attribute of the dataset too.
+    scratch_path : str or None
+    """
+
+    def __init__(self, options, scratch_path=None):
+        for field in fields(options):
+            setattr(self, field.name, getattr(options, field.name))
         self._scratch = reading.Scratch(scratch_path, self.tensortype) if scratch_path else None
         self.tracks, self.file_list, self.dirid = [], [], []
         self.num_points, self.total_points = [0], 0
@@ -230,11 +222,12 @@ class TrackSet:
                 if extra is not None:
                     extra[windows[i]:windows[i + 1]] = self._extra(track, *runs[i][1:])
 
-        chunk = Chunk(None, first, arrays, extra,
-                      np.concatenate([own - own[0] + frames[i] for i, own in enumerate(starts)]),
-                      np.concatenate([np.column_stack([np.full(end - begin, file), np.arange(begin, end)])
-                                      for file, begin, end in runs]),
-                      self.time_context, batch_size, self._arrange)
+        chunk = Chunk(
+            epoch=None, first=first, arrays=arrays, features=extra, arrange=self._arrange,
+            starts=np.concatenate([own - own[0] + frames[i] for i, own in enumerate(starts)]),
+            origin=np.concatenate([np.column_stack([np.full(end - begin, file), np.arange(begin, end)])
+                                   for file, begin, end in runs]),
+            time_context=self.time_context, batch_size=batch_size)
         return chunk, [functools.partial(fill, share) for share in np.array_split(np.arange(len(runs)), shares)]
 
     # --- statistics -----------------------------------------------------------------------------------
@@ -279,29 +272,6 @@ class TrackSet:
                                           *((self.mult_factor_in, self.log_in) if inputs
                                             else (self.mult_factor_out, self.log_out)))
                 yield out.reshape(len(out), -1), counts[begin:begin + step]
-
-
-def whole(name, value, low, high=None):
-    """Check that an argument is a number within limits and make it a plain int."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or number < low or (high is not None and number > high):
-        limits = '%d or more' % low if high is None else '%d to %d' % (low, high)
-        raise InputError('%s is %r, expected a whole number, %s' % (name, value, limits))
-    return number
-
-
-def _real(tensortype):
-    """float32 or float64 as a numpy.dtype."""
-    try:
-        dtype = np.dtype(tensortype)
-    except TypeError:
-        dtype = None
-    if dtype not in (np.float32, np.float64):
-        raise InputError('tensortype is %s, expected float (64 bits) or float32' % (dtype or repr(tensortype)))
-    return dtype
 
 
 def _folders(paths):

@@ -79,11 +79,15 @@ class ScoreGuide:
         With `score`.
     timbre : ndarray, optional
         As in :func:`deepconvsep.score.masks.harmonic_canvas`.
+    names : list of str, optional
+        Of the instruments' scores, for warnings.
+    traits : list of owners.Traits, optional
+        What is known of the instruments.
     """
 
-    def __init__(self, scores, settings, timbre=None):
+    def __init__(self, scores, settings, timbre=None, names=None, traits=None):
         self.notes, self.timbre = whole_piece(scores, settings), timbre
-        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings)
+        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings, names, traits)
 
     def __call__(self, first, magnitudes):
         """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""

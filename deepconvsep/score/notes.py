@@ -79,7 +79,32 @@ def midi2freq(midi_number, tuning_freq=FREQ_A4, MIDI_A4=MIDI_A4):
     return tuning_freq * 2. ** ((midi_number - MIDI_A4) / 12.)
 
 
-# --- a stretch of a score -----------------------------------------------------------------------------
+# --- the time of a score -----------------------------------------------------------------------------
+
+def retime(notes, tempo=1., offset=0.):
+    """Notes in the time of a sound: played `tempo` times as fast, then `offset` seconds later.
+
+    Parameters
+    ----------
+    notes : list of Note
+    tempo : float
+        Times are divided by it.
+    offset : float
+        Seconds, added to times after that; negative ones move notes to earlier times.
+
+    Returns
+    -------
+    list of Note
+        What would be before 0 is cut off.
+
+    Examples
+    --------
+    >>> retime([Note(0., 1., 60), Note(2., 3., 62)], 2., -0.25)
+    [Note(onset=0.0, offset=0.25, midi=60), Note(onset=0.75, offset=1.25, midi=62)]
+    """
+    moved = [Note(note.onset / tempo + offset, note.offset / tempo + offset, note.midi) for note in notes]
+    return [note._replace(onset=max(note.onset, 0.)) for note in moved if note.offset > 0]
+
 
 def cut_notes(notes, begin=0., finish=None, limit=None):
     """The notes that sound between two times, clipped to them and counted from the first.

@@ -62,7 +62,9 @@ def read_score(path, part=None):
 
 
 def read_parts(path):
-    """Read all parts of a MIDI or MusicXML file, as written: repeats are not unfolded, ties are joined.
+    """Read all parts of a MIDI or MusicXML file, as they are played: ties are joined, repeats of MusicXML followed.
+
+    Repeats that cannot be followed, and a MusicXML file without a tempo, are said in the log.
 
     Returns
     -------

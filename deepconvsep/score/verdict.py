@@ -17,7 +17,7 @@ LEAST = 3.
 #: A remedy lets so much more of the time of the notes sound, and at least so much.
 GAIN, ENOUGH = 0.15, 0.5
 #: Standard deviations above the shares of moved scores: of a remedy that is the best of many moves, of a unit of time,
-#: which is one of few, and below which a score does not match.
+#: which is one of few, and below which a score does not match if less than :data:`ENOUGH` of it sounds.
 CLEAR, CLEAR_UNIT, UNCLEAR = 6., 4., 3.
 #: Slowest and fastest tempo that is tried, and the steps between.
 TEMPI, COARSE_STEP, FINE_STEP = 2.5, 0.005, 0.0005
@@ -74,22 +74,27 @@ def judge(present, notes, rate, units=(), tempi=False):
     Verdict
     """
     here = _Moves(present, notes, rate)
-    share = here.near()
-    tried = [(CLEAR_UNIT, factor, 0., _Moves(present, scaled(notes, factor), rate)) for factor in units]
-    tried.append((CLEAR, 1., here.best(), here))
-    if tempi and share < ENOUGH + GAIN:
-        factor = _tempo(present, notes, rate)
-        moves = _Moves(present, scaled(notes, factor), rate)
-        tried.append((CLEAR, factor, moves.best(), moves))
+    share = here.at(0.)
     # in a wrong unit nearly all lies behind the end, and the little before it may sound by chance
     inside = share * float((notes[:, 0] < len(present)).mean())
-    found = [(moves.at(offset), -index, factor, offset) for index, (clear, factor, offset, moves) in enumerate(tried)
-             if moves.deviations(offset) > clear
-             and moves.at(offset) > max((share if factor == 1. else inside) + GAIN, ENOUGH)]
+    tried = [_verdict(present, notes, rate, factor, inside, CLEAR_UNIT, 0.) for factor in units]
+    tried.append(_verdict(present, notes, rate, 1., share, CLEAR))
+    if tempi and not any(tried) and share < ENOUGH + GAIN:
+        tried.append(_verdict(present, notes, rate, _tempo(present, notes, rate), share, CLEAR))
+    found = [each for each in tried if each]
     if found:
-        remedied, _, factor, offset = max(found)
-        return Verdict(share if factor == 1. else inside, False, factor, offset, remedied)
-    return Verdict(share, bool((notes[:, 0] < len(present)).any()) and here.deviations(0.) >= UNCLEAR)
+        return max(found, key=lambda each: each.remedied)
+    lost = not (notes[:, 0] < len(present)).any() or (share < ENOUGH and here.deviations(0.) < UNCLEAR)
+    return Verdict(share, not lost)
+
+
+def _verdict(present, notes, rate, factor, share, clear, offset=None):
+    """That times are to be divided by a factor and moved (without `offset`, as is best); None when it does not help."""
+    moves = _Moves(present, scaled(notes, factor), rate)
+    offset = moves.best() if offset is None else offset
+    remedied = moves.at(offset)
+    helps = moves.deviations(offset) > clear and remedied > max(share + GAIN, ENOUGH)
+    return Verdict(share, False, factor, offset, remedied) if helps else None
 
 
 def scaled(notes, factor):
@@ -112,10 +117,6 @@ class _Moves:
         """The best share near a move; 0 when too few notes are in the sound."""
         near = (np.abs(self._seconds - offset) <= NEAR) & (self._time >= LEAST * self._rate)
         return float(self._shares[near].max(initial=0.))
-
-    def near(self):
-        """The share of the notes as they are."""
-        return self.at(0.)
 
     def best(self):
         """The move with the largest share, in seconds."""

@@ -10,13 +10,15 @@ import math
 import os
 
 import dataset as datasets
-from deepconvsep import files
+from deepconvsep import command, files
 from deepconvsep.data.sampled import SampledDataset
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
 from deepconvsep.recipe import network_separator
+from deepconvsep.score import find_score, read_score, retime
 from deepconvsep.score.guide import ScoreGuide
+from deepconvsep.score.owners import Traits
 from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as bach10
 from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, song_of, stem_names
@@ -40,6 +42,10 @@ ALIGNED, COARSE, WIDENED = '__g_', '__b_', '__e_'
 
 #: Ending of the names of the scores that a separation reads.
 TEST_ENDING = '_b'
+
+#: Ranges of the instruments, in the order of INSTRUMENTS: a tenor saxophone, as in the samples of RWC. A bassoon's
+#: highest notes are rare; of the four, only a clarinet has weak even harmonics.
+TRAITS = (Traits(34, 77), Traits(49, 97, hollow=True), Traits(44, 92), Traits(55, 108))
 
 #: Beside features: how their notes were made.
 NOTES_FILE = 'notes.json'
@@ -149,6 +155,11 @@ def add_score_flags(flags):
                        '(default: the folder of the input)' % TEST_ENDING)
     flags.add_arg('--score_ending', metavar='TEXT', default=TEST_ENDING,
                   help='what the names of the scores end in: _b, a coarse alignment; _g, an exact one')
+    flags.add_arg('--score_tempo', type=command.positive_float, metavar='FACTOR', default=1.,
+                  help='play the scores this many times as fast: all their times are divided by it (default: 1; 1000 '
+                       'for scores in milliseconds)')
+    flags.add_arg('--score_offset', type=command.finite_float, metavar='SECONDS', default=0.,
+                  help='play the scores so much later, after --score_tempo; earlier if negative (default: 0)')
 
 
 def guide(path, settings, flags):
@@ -174,16 +185,27 @@ def guide(path, settings, flags):
     if flags.timbre_model_path and known and not settings.score.timbre:
         raise InputError('the model was trained without a timbre model: leave out --timbre_model_path')
     timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
-    return ScoreGuide(read_scores(path, flags), settings, timbre)
+    return ScoreGuide(read_scores(path, flags), settings, timbre, score_names(path, flags), TRAITS)
 
 
 def read_scores(path, flags):
     """The notes of the four instruments of a sound, or of the stems whose sum it is; arguments as of :func:`guide`."""
+    return [retime(read_score(score), flags.score_tempo, flags.score_offset) for score in score_paths(path, flags)]
+
+
+def score_names(path, flags):
+    """The names of the files that :func:`read_scores` reads."""
+    return [os.path.basename(score) for score in score_paths(path, flags)]
+
+
+def score_paths(path, flags):
+    """The files that :func:`read_scores` reads."""
     first = path if isinstance(path, str) else path[0]
     folder = flags.scores or os.path.dirname(first) or os.curdir
     name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
     own = os.path.join(folder, name)
-    return bach10.read_scores(own if flags.scores and os.path.isdir(own) else folder, flags.score_ending)
+    folder = own if flags.scores and os.path.isdir(own) else folder
+    return [find_score(folder, instrument + flags.score_ending) for instrument in bach10.INSTRUMENTS]
 
 
 def timbre_digest(path):
