@@ -1,4 +1,4 @@
-"""objective.py, training.py, checkpoint.py and train_cli.py: recorded losses, gradients and updates; resuming."""
+"""objective.py, step.py, run.py, checkpoint.py and recipe.py: recorded losses, gradients and updates; resuming."""
 import dataclasses
 import os
 

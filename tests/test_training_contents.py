@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 
 import numpy as np
 import pytest
@@ -116,6 +117,30 @@ def test_sampled_data_cover_all_files(features):
         rewrite(features / ('song%d__m_.data' % song), lambda values: np.add(values, 1, out=values))
         assert contents.compare(before, data.contents()) == 'changed'
         before = data.contents()
+
+
+def test_records_of_the_features_are_asked_for(features, monkeypatch):
+    asked = []
+    stub = types.ModuleType('deepconvsep.features.folder')
+    stub.fingerprint = lambda paths: asked.append(paths) or 'abc'
+    monkeypatch.setitem(sys.modules, stub.__name__, stub)
+    paths = [str(features / ('song%d__m_.data' % song)) for song in range(2)]
+    assert contents.fingerprint(paths)['records'] == 'abc' and asked == [paths]
+
+
+def test_a_model_that_is_gone_is_written_again_or_missed(small_features, tmp_path):
+    start(tmp_path, small_features, 'song2').run(1)
+    weights = (tmp_path / 'model_x.pkl').read_bytes()
+    (tmp_path / 'model_x.pkl').unlink()
+    assert start(tmp_path, small_features, 'song2').resume()
+    assert (tmp_path / 'model_x.pkl').read_bytes() == weights
+    path = str(tmp_path / 'checkpoint_x.npz')
+    params, optimizer, info = checkpoint.load(path)
+    info['history'][0]['best'] = False
+    checkpoint.save(path, params, optimizer, info)
+    (tmp_path / 'model_x.pkl').unlink()
+    with pytest.raises(InputError, match='model_x.pkl is gone, which .*checkpoint_x.npz goes on from'):
+        start(tmp_path, small_features, 'song2').resume()
 
 
 # --- what is written ---------------------------------------------------------------------------------------

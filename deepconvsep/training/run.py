@@ -92,7 +92,17 @@ class Run:
         self.dataset.restore(info['data'])
         self.history, self._seconds = info['history'], info['seconds']
         self._sums = np.array(info['sums'])
+        self._check_model(info['data'])
         return True
+
+    def _check_model(self, position):
+        """Write a model that is gone again, where the checkpoint holds its weights: the run might end without one."""
+        if not self.history or os.path.exists(self.paths['model']):
+            return
+        if position.get('batch') or not self.history[-1].get('best', True):
+            raise InputError('%s is gone, which %s goes on from: restore it, or give --overwrite to start anew'
+                             % (self.paths['model'], self.paths['checkpoint']))
+        self.save_model(self.history[-1])
 
     def _compare_contents(self, info):
         """Refuse to go on with features that are not what the checkpoint was trained with."""
