@@ -4,8 +4,12 @@ References: ``<db>/[Sources/]<piece>/<piece>-<bassoon|clarinet|saxphone|violin>.
 ``<estimates>/[<method>/]<piece>-<source>.wav``, as the training scripts write them, or ``<piece>_<source>.wav``, as
 separate_bach10.py writes them; in sub-folders or not; saxphone or saxophone. Results:
 ``<output>/<method>/<piece>_results.mat``, as in the original, and ``.json``.
+
+Methods whose stems are all of Sibelius renderings, which the trainers write into the same folder, are left out and
+named: Bach10_eval_only_original evaluates those.
 """
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -13,9 +17,14 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 
 from deepconvsep import command
+from deepconvsep.errors import InputError
 from deepconvsep.metrics import bss_eval, program, records, stems
 
+logger = command.get_logger('evaluation')
+
 SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')   # spelt as in the data set
+CASES = ('gt', 'fast', 'slow', 'original')                # renderings of the Sibelius data set
+DATA_SETS = ('Bach10', 'Bach10 Sibelius')
 RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR as in the original; median and mean '
         'over tracks')
 
@@ -32,10 +41,10 @@ def main(argv=None):
     pieces = [name for name in stems.folders(root, 'the Bach10 data set') if name[:1].isdigit()]
     references = {piece: {'': {source: os.path.join(root, piece, '%s-%s.wav' % (piece, source)) for source in SOURCES}}
                   for piece in pieces}
-    return evaluate(args, references, '-_')
+    return evaluate(args, references, '-_', 'Bach10_eval_only_original')
 
 
-def evaluate(args, references, separators, chosen=('',)):
+def evaluate(args, references, separators, other, chosen=('',)):
     """Evaluate pieces as every method separated them, and print the tables.
 
     Parameters
@@ -45,6 +54,8 @@ def evaluate(args, references, separators, chosen=('',)):
         ``[piece][case][source]`` -> path; the case may be empty.
     separators : str
         The characters that may stand between the name of a track and that of a source.
+    other : str
+        The program that evaluates the stems of the other data set, Bach10 or its renderings.
     chosen : sequence of str
         The cases to evaluate; the estimates of others are no leftovers.
 
@@ -53,7 +64,8 @@ def evaluate(args, references, separators, chosen=('',)):
     int
         The exit code.
     """
-    folders = stems.methods(args.estimates, args.method)
+    command.enable_default_logging()
+    folders = without_foreign(stems.methods(args.estimates, args.method), '' not in chosen, other)
     tracks, names = [], {}
     for method, piece in program.choose([(method, piece) for method in folders for piece in references], args.id):
         for case in chosen:
@@ -64,13 +76,50 @@ def evaluate(args, references, separators, chosen=('',)):
     for piece, cases in references.items():
         for case, paths in cases.items():
             track = '%s_%s' % (piece, case) if case else piece
-            names.update({track + separator + spelling: (track, source) for source in paths
+            names.update({track + separator + spelling: ((case, track), source) for source in paths
                           for separator in separators for spelling in stems.spellings(source)})
     groups, code = program.evaluate_all(tracks, folders, names, stems.stem, evaluate_piece,
                                         {'metric': 'BSS Eval 3.0 sources'}, args)
     for (method, case), group in groups.items():
         program.print_table(' '.join((method, case)).strip(), RULE, group)
     return code
+
+
+def without_foreign(folders, rendered, other):
+    """The methods less those whose stems are all of the other data set, as their names tell; these are logged.
+
+    Parameters
+    ----------
+    folders : dict
+        Folder of estimates by method.
+    rendered : bool
+        Whether the stems of renderings are wanted, or those of the recordings.
+    other : str
+        The program that evaluates the others.
+
+    Raises
+    ------
+    InputError
+        When nothing is left.
+    """
+    foreign = {}
+    for method, folder in folders.items():
+        kinds = {_is_rendered(stems.stem(path)) for path in stems.sound_files(folder)}
+        if kinds == {not rendered}:
+            foreign[method] = folder
+    for method in foreign:
+        logger.warning('%s is left out: its stems are of %s, which %s evaluates', method, DATA_SETS[not rendered], other)
+    if foreign and len(foreign) == len(folders):
+        raise InputError('%s holds stems of %s only, expected %s: evaluate them with %s'
+                         % (next(iter(foreign.values())), DATA_SETS[not rendered], DATA_SETS[rendered], other))
+    return {method: folder for method, folder in folders.items() if method not in foreign}
+
+
+def _is_rendered(name):
+    """Whether a stem is of a Sibelius rendering (True) or of Bach10 (False), by its name; None when it is of neither."""
+    sources = '|'.join(spelling for source in SOURCES for spelling in stems.spellings(source))
+    found = re.fullmatch(r'\d.*?(_(?:%s))?[-_](?:%s)' % ('|'.join(CASES), sources), name)
+    return bool(found.group(1)) if found else None
 
 
 def evaluate_piece(track, settings):

@@ -15,7 +15,7 @@ from deepconvsep.metrics import program, stems
 from evaluation import Bach10_eval_only
 
 SOURCES = ('bassoon', 'clarinet', 'saxophone', 'violin')
-CASES = ('gt', 'fast', 'slow', 'original')
+CASES = Bach10_eval_only.CASES
 
 
 def main(argv=None):
@@ -31,7 +31,7 @@ def main(argv=None):
     pieces = [name for name in stems.folders(root, 'the Bach10 Sibelius data set') if name[:1].isdigit()]
     references = {piece: {case: {source: os.path.join(root, piece, '%s_%s_%s.wav' % (piece, case, source))
                                  for source in SOURCES} for case in CASES} for piece in pieces}
-    return Bach10_eval_only.evaluate(args, references, '_', args.case)
+    return Bach10_eval_only.evaluate(args, references, '_', 'Bach10_eval_only', args.case)
 
 
 if __name__ == '__main__':

@@ -3,7 +3,8 @@
 References: ``<db>/Sources/<Dev|Test>/<song>/{bass,drums,other,vocals}.wav``. Estimates: anywhere below
 ``<estimates>/[<method>/]`` in a folder called as the song (such as ``<method>/Test/<song>/``), named ``vocals.wav``, as
 the separate and the training scripts write them, or ``mixture_vocals.wav``, as the original's evaluation expected;
-``others`` is the same as ``other``. ``accompaniment`` is optional: without it, the sum of the three estimates is
+``others`` is the same as ``other``; where Dev and Test hold songs of the same name, their folders lie in one
+called Dev or Test. ``accompaniment`` is optional: without it, the sum of the three estimates is
 scored. Results: ``<output>/<method>/<subset>/<song>_results.mat``, as in the original, and ``.json``.
 """
 import os
@@ -36,25 +37,50 @@ def main(argv=None):
     for subset in SUBSETS:
         folder = os.path.join(args.db, 'Sources', subset)
         for song in stems.folders(folder, 'a part of DSD100') if os.path.isdir(folder) else ():
-            songs[song] = subset, {source: os.path.join(folder, song, source + '.wav') for source in SOURCES}
+            songs[subset, song] = {source: os.path.join(folder, song, source + '.wav') for source in SOURCES}
     if not songs:
         stems.folders(os.path.join(args.db, 'Sources', SUBSETS[0]), 'the songs of DSD100')
-    folders = stems.methods(args.estimates, args.method, SUBSETS + ('Sources',) + tuple(songs))
-    tracks = [stems.Track(song, method, songs[song][0],
-                          os.path.join(program.results_folder(args, method, folders), songs[song][0],
-                                       song + '_results'),
-                          songs[song][1])
-              for method, song in program.choose([(method, song) for method in folders for song in songs], args.id)
-              if args.subset in (None, songs[song][0])]
-    names = {(song, prefix + spelling): (song, source) for song in songs for source in SOURCES + (ACCOMPANIMENT,)
-             for prefix in ('', 'mixture_') for spelling in stems.spellings(source)}
+    folders = stems.methods(args.estimates, args.method, SUBSETS + ('Sources',) + tuple(song for _, song in songs))
+    tasks = program.choose([(method, key) for method in folders for key in songs], args.id)
+    tracks = [stems.Track(song, method, subset,
+                          os.path.join(program.results_folder(args, method, folders), subset, song + '_results'),
+                          songs[subset, song])
+              for method, (subset, song) in tasks if args.subset in (None, subset)]
+    names = owners(songs)
     groups, code = program.evaluate_all(
-        tracks, folders, names, stems.folder_and_stem, evaluate_song,
+        tracks, folders, names, lambda path: song_and_stem(path, songs), evaluate_song,
         {'metric': 'BSS Eval 3.0 images', 'window_s': WINDOW, 'hop_s': HOP}, args)
     for (method, subset), group in groups.items():
         program.print_table('%s %s' % (method, subset), RULE, group)
         print('\n'.join([''] + published.comparison(group, subset)))
     return code
+
+
+def song_and_stem(path, songs):
+    """What tells the song and the source of an estimate: the folder above the song's counts when it names its part."""
+    part, song, name = stems.folders_and_stem(path)
+    return part if (part, song) in songs else '', song, name
+
+
+def owners(songs):
+    """For :func:`stems.pair`: song and source by what :func:`song_and_stem` gives.
+
+    Parameters
+    ----------
+    songs : iterable of (str, str)
+        Part and name of every song.
+    """
+    songs = list(songs)
+    names = {}
+    for subset, song in songs:
+        parts = [other for other, name in songs if name == song]
+        unsure = None, ('may be of %s: songs of both have this name, put the folder %s into one called %s'
+                        % (' or '.join(parts), song, ' or '.join(parts)))
+        for source in SOURCES + (ACCOMPANIMENT,):
+            for leaf in (prefix + spelling for prefix in ('', 'mixture_') for spelling in stems.spellings(source)):
+                names[subset, song, leaf] = (subset, song), source
+                names['', song, leaf] = ((subset, song), source) if len(parts) == 1 else unsure
+    return names
 
 
 def evaluate_song(track, settings):

@@ -16,6 +16,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 
 from deepconvsep import audio, command, files, jobs
+from deepconvsep.errors import InputError
+from deepconvsep.metrics import stems as metrics
 from examples.bach10 import recipe
 
 METHODS = ('mixture', 'ideal_ratio_mask')
@@ -43,12 +45,17 @@ def write(root, output, piece):
     """Write both bounds of one piece."""
     paths = recipe.stem_paths(root, piece)
     stems = recipe.read_stems(paths)
-    length = max(map(len, stems))
+    length, shortest = max(map(len, stems)), min(map(len, stems))
+    if length - shortest > metrics.LONGEST_TAIL:
+        longest, short = (paths[[len(stem) for stem in stems].index(size)] for size in (length, shortest))
+        raise InputError('%s has %d samples and %s %d, expected the same (give or take %d): it was cut off, restore it'
+                         % (short, shortest, longest, length, metrics.LONGEST_TAIL))
     stems = np.stack([np.pad(stem, (0, length - len(stem))) for stem in stems])
     for method, estimates in zip(METHODS, [[stems.sum(axis=0)] * len(stems), ideal_ratio_masked(stems)]):
         for path, estimate in zip(paths, estimates):
             # as floats: a sum of stems may exceed full scale
-            audio.write(os.path.join(output, method, os.path.basename(path)), estimate, recipe.SAMPLE_RATE, subtype='FLOAT')
+            audio.write(os.path.join(output, method, os.path.basename(path)), estimate, recipe.SAMPLE_RATE,
+                        subtype='FLOAT')
 
 
 def ideal_ratio_masked(stems):

@@ -36,7 +36,7 @@ def main(argv=None):
     output = args.output or os.path.join(args.db, 'measures')
     tracks = [stems.Track(clip, method, '', os.path.join(output, 'test_' + method, clip), clips[clip])
               for method, clip in program.choose([(method, clip) for method in folders for clip in clips], args.id)]
-    names = {'%s-%s' % (clip, source): (clip, source) for clip in clips for source in SOURCES}
+    names = {'%s-%s' % (clip, source): (('', clip), source) for clip in clips for source in SOURCES}
     groups, code = program.evaluate_all(tracks, folders, names, stems.stem, evaluate_clip,
                                         {'metric': 'BSS Eval 3.0 sources, and gain over the mixture'}, args)
     for (method, _), group in groups.items():

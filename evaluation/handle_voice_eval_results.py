@@ -28,6 +28,8 @@ def main(argv=None):
                    if leaf.endswith('.mat') and not leaf.startswith('.'))
     if not paths:
         raise InputError('%s holds no .mat file, expected results of DSD100_eval_only' % args.input)
+    for path in paths:
+        records.require_current(path)
     songs = [read_results(path).get(TARGET) for path in paths]
     if None in songs:
         raise InputError('%s has no scores of %s, expected results of DSD100_eval_only'
@@ -35,7 +37,8 @@ def main(argv=None):
     for path, song in zip(paths, songs):
         missing = [measure for measure in records.MEASURES if measure not in song]
         if missing:
-            raise InputError('%s has no %s of the %s, expected results of DSD100_eval_only' % (path, missing[0], TARGET))
+            raise InputError('%s has no %s of the %s, expected results of DSD100_eval_only'
+                             % (path, missing[0], TARGET))
     pooled = {measure: np.concatenate([song[measure] for song in songs]) for measure in records.MEASURES}
     means = ['%.4f' % power_mean(pooled[measure]) for measure in records.MEASURES]
     lines = [', '.join(records.MEASURES), ', '.join(means)]

@@ -53,6 +53,7 @@ def read_results(folder):
                                                                         if name.endswith('.json')]
         for name in chosen:
             path = os.path.join(folder, approach, name)
+            records.require_current(path)
             piece = os.path.splitext(name)[0]
             for source in SOURCES:
                 for measure, value in _scores(path, source).items():

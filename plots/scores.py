@@ -51,6 +51,7 @@ def read_scores(folder, measure):
             if not leaf.endswith('.json') or not records.is_record(os.path.join(parent, leaf)):
                 continue
             record = records.read(os.path.join(parent, leaf))
+            records.require_current(os.path.join(parent, leaf))
             for target, result in record['targets'].items():
                 if measure not in result['scores']:
                     raise InputError('%s has no %s, expected one of: %s'

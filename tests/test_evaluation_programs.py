@@ -436,3 +436,118 @@ def test_a_mat_file_without_a_measure_is_named(tmp_path, script):
     scipy.io.savemat(str(tmp_path / 'a.mat'), {'results': {'name': 'a', 'vocals': {'sdr': [1.], 'sir': [2.], 'sar': [3.]}}})
     done = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path, '--output', tmp_path / 'out')
     assert done.returncode == 1 and 'a.mat has no ISR of the vocals' in done.stderr
+
+
+def bach10(script, root, *args, program='Bach10_eval_only', db='Bach10'):
+    return script('-m', 'evaluation.' + program, '--db', os.path.join(root, db), '--estimates',
+                  os.path.join(root, 'estimates'), '--quiet', *args)
+
+
+def trained(root):
+    """What a trainer leaves: a method of Bach10, and beside it one of Sibelius renderings."""
+    first, second = (os.path.join(root, 'estimates', name) for name in ('m1', 'm1_original'))
+    shutil.copytree(first, second)
+    rename(second, 'saxphone', 'saxophone')
+    rename(second, 'Herr-', 'Herr_original_')
+
+
+def test_the_folders_that_a_trainer_writes(tree, script):
+    """output/CNNrwc_original of Bach10 and output/CNNrwc_original_original of the renderings, in one command each."""
+    root = tree('bach10_tree')
+    trained(root)
+    done = bach10(script, root)
+    assert 'm1: 1 tracks' in passed(done) and 'belongs to no track' not in done.stderr
+    assert 'm1_original is left out: its stems are of Bach10 Sibelius, which Bach10_eval_only_original' in done.stderr
+    done = bach10(script, root, '--method', 'm1_original')
+    passed(done, 1)
+    assert 'holds stems of Bach10 Sibelius only, expected Bach10: evaluate them with Bach10_eval_only_original' \
+        in done.stderr
+    sibelius = shutil.copytree(os.path.join(root, 'Bach10', 'Sources'), os.path.join(root, 'Sibelius'))
+    rename(sibelius, 'saxphone', 'saxophone')
+    rename(sibelius, 'Herr-', 'Herr_original_')
+    done = bach10(script, root, program='Bach10_eval_only_original', db='Sibelius')
+    assert 'm1_original original: 1 tracks' in passed(done)
+    assert 'm1 is left out: its stems are of Bach10, which Bach10_eval_only evaluates' in done.stderr
+
+
+def test_stems_of_neither_data_set_are_still_named(tree, script):
+    root = tree('bach10_tree')
+    folder = os.path.join(root, 'estimates', 'm1')
+    shutil.copy(os.path.join(folder, '01-AchGottundHerr-violin.wav'), os.path.join(folder, '01-AchGottundHerr-tuba.wav'))
+    done = bach10(script, root)
+    passed(done, 1)
+    assert '01-AchGottundHerr-tuba.wav belongs to no track of the data set' in done.stderr
+
+
+def test_half_a_stem_is_named(tree, script):
+    root = tree('bach10_tree')
+    path = os.path.join(root, 'estimates', 'm1', '01-AchGottundHerr-violin.wav')
+    samples, rate = soundfile.read(path, dtype='int16')
+    soundfile.write(path, samples[:len(samples) // 2], rate)
+    done = bach10(script, root)
+    passed(done, 1)
+    assert re.search(r'01-AchGottundHerr-violin.wav has \d+ samples and .*-bassoon.wav \d+, expected the same length',
+                     done.stderr)
+
+
+def test_bounds_of_half_a_stem_are_refused(tmp_path, script):
+    folder = tmp_path / 'Bach10' / '01-Piece'
+    folder.mkdir(parents=True)
+    for source, length in (('bassoon', 44100), ('clarinet', 44100), ('saxphone', 40100), ('violin', 22050)):
+        soundfile.write(str(folder / ('01-Piece-%s.wav' % source)), np.full(length, 0.1), 44100)
+    done = script('-m', 'evaluation.bounds', '--db', tmp_path / 'Bach10', '--output', tmp_path / 'out', '--quiet')
+    assert done.returncode == 1 and not list((tmp_path / 'out').rglob('*.wav'))
+    assert re.search(r'violin.wav has 22050 samples and .*bassoon.wav 44100, expected the same \(give or take 4096\)',
+                     done.stderr)
+
+
+def test_songs_of_the_same_name_in_dev_and_test(small):
+    """Each is scored against its own references: those of Dev are the estimates themselves."""
+    dev = os.path.join(small.root, 'DSD100', 'Sources', 'Dev', SONG)
+    shutil.copytree(small.stems, os.path.join(small.root, 'estimates', 'methodA', 'Dev', SONG))
+    shutil.copytree(os.path.join(small.root, 'DSD100', 'Sources', 'Test', SONG), dev)
+    for leaf in os.listdir(dev):
+        estimate = os.path.join(small.stems, 'mixture_' + leaf.replace('other', 'others'))
+        shutil.copy(estimate, os.path.join(dev, leaf))
+    out = passed(small())
+    assert 'methodA Test: 1 tracks' in out and 'methodA Dev: 1 tracks' in out
+    sdr = {subset: records.read(small.results.replace('Test', subset) + '.json')['targets']['bass']['scores']['SDR']
+           for subset in ('Test', 'Dev')}
+    assert sdr['Dev'] == ['inf'] and 0 < sdr['Test'][0] < 100
+    shutil.move(small.stems, os.path.join(small.root, 'flat', SONG))
+    process = small(estimates='flat')
+    passed(process, 1)
+    assert 'may be of Test or Dev: songs of both have this name, put the folder %s into one called' % SONG \
+        in process.stderr
+
+
+def test_results_of_other_sounds_than_are_there_now_are_refused(small, script):
+    """By every program that reads them, until they are computed again."""
+    passed(small())
+    readers = [('-m', 'plots.scores', '--input', os.path.join(small.root, 'estimates'), '--format', 'png'),
+               ('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates'))]
+    path = os.path.join(small.stems, 'mixture_bass.wav')
+    os.utime(path)
+    for reader in readers:
+        passed(script(*reader))
+    samples, rate = soundfile.read(path, dtype='int16')
+    soundfile.write(path, samples // 2, rate)
+    for reader in readers:
+        process = script(*reader)
+        passed(process, 1)
+        assert '_results.json was made from another ' in process.stderr and 'mixture_bass.wav than' in process.stderr
+    passed(small())
+    for reader in readers:
+        passed(script(*reader))
+    os.remove(path)
+    passed(script(*readers[0]))   # nothing to compare with
+
+
+def test_another_mat_file_is_not_taken_for_the_results(small, golden, script):
+    passed(small())
+    shutil.copy(golden('8_evaluation/dsd_results_1.mat'), small.results + '.mat')
+    process = script('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates'))
+    passed(process, 1)
+    assert '_results.mat is not the one that was written with' in process.stderr
+    passed(small())
+    passed(script('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates')))

@@ -109,6 +109,6 @@ def score(mixture, estimates, references, downmix='mean'):
 
 
 def encode(scores):
-    """Scores of :func:`deepconvsep.score` as JSON values: null for NaN, text for infinity, as in the records of tracks."""
+    """Scores of :func:`score` as JSON values: null for NaN, text for infinity, as in the records of tracks."""
     return {source: {measure: records.encode([value])[0] for measure, value in measures.items()}
             for source, measures in scores.items()}

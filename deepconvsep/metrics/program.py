@@ -115,7 +115,9 @@ def evaluate_track(track, evaluate, settings, overwrite):
     inputs = stems.fingerprints(track)
     record = None if overwrite else records.finished(track, settings, inputs)
     if record is None:
-        record = records.write(track, settings, inputs, *evaluate(track, settings))
+        stamps = stems.stamps(track)
+        facts, targets, mat = evaluate(track, settings)
+        record = records.write(track, settings, inputs, dict(facts, files=stamps), targets, mat)
     return record
 
 

@@ -91,6 +91,7 @@ def write(track, settings, inputs, facts, targets, mat):
                   settings=settings, inputs=inputs, targets=targets)
     with files.atomic_path(track.results + '.mat') as temporary:
         scipy.io.savemat(temporary, mat, appendmat=False, oned_as='row')
+    record['mat'] = files.sha256(track.results + '.mat')
     files.write_json(track.results + '.json', record)
     return record
 
@@ -102,8 +103,39 @@ def finished(track, settings, inputs):
         return None
     record = files.read_json(path, 'the results of a track')
     same = (record.get('schema') == SCHEMA and record.get('version') == VERSION
-            and record.get('settings') == settings and record.get('inputs') == inputs)
+            and record.get('settings') == settings and record.get('inputs') == inputs
+            and record.get('mat') in (None, files.sha256(track.results + '.mat')))   # older records have none
     return _checked(record, path) if same else None
+
+
+def require_current(path):
+    """Check that results are of the sounds that are there now; what has been removed or moved is not checked.
+
+    Parameters
+    ----------
+    path : str
+        The record, or the .mat file beside it. A .mat file without a record, as the original's, is not checked.
+
+    Raises
+    ------
+    InputError
+        When a sound, or the .mat file, is another than the one that the record was made from or with.
+    """
+    base = os.path.splitext(path)[0]
+    if not os.path.exists(base + '.json') or not is_record(base + '.json'):
+        return
+    record = read(base + '.json')
+    if path.endswith('.mat') and record.get('mat') not in (None, files.sha256(path)):
+        raise InputError('%s is not the one that was written with %s: evaluate the track again' % (path, base + '.json'))
+    for role, (name, size, time) in record.get('files', {}).items():
+        name = os.path.normpath(os.path.join(os.path.dirname(path), name))
+        if not os.path.isfile(name):
+            continue
+        there = os.stat(name)
+        # reading all sounds takes minutes: only those whose time has changed
+        if there.st_size != size or there.st_mtime_ns != time and files.sha256(name) != record['inputs'].get(role):
+            raise InputError('%s was made from another %s than is there now: evaluate the track again'
+                             % (base + '.json', name))
 
 
 def is_record(path):
@@ -132,6 +164,8 @@ def _checked(record, path):
     fine['notes'] = _is_list(record.get('notes'), str)
     fine['targets'] = bool(record.get('targets')) and _is_targets(record['targets'])
     fine['v4'] = _is_targets(record.get('v4') or {})
+    fine['inputs'] = isinstance(record.get('inputs'), dict)
+    fine['files'] = _is_stamps(record.get('files', {}))
     wrong = [name for name in fine if not fine[name]]
     if wrong:
         raise InputError('%s has no usable %s, it is damaged: remove it and evaluate the track again'
@@ -141,6 +175,11 @@ def _checked(record, path):
 
 def _is_list(value, *kinds):
     return isinstance(value, list) and all(isinstance(item, kinds) for item in value)
+
+
+def _is_stamps(value):
+    return isinstance(value, dict) and all(_is_list(stamp, str, int) and [type(item) for item in stamp] == [str, int, int]
+                                           and '\0' not in stamp[0] for stamp in value.values())
 
 
 def _is_targets(value):

@@ -37,6 +37,11 @@ class Track:
                                  for paths in (self.references, self.estimates))
         return replace(self, results=os.path.abspath(self.results), references=references, estimates=estimates)
 
+    @property
+    def key(self):
+        """What tells it from the others of its method: two parts of a data set may hold tracks of the same name."""
+        return self.subset, self.name
+
     def __str__(self):
         return ' / '.join(part for part in (self.method, self.subset, self.name) if part)
 
@@ -109,9 +114,10 @@ def stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def folder_and_stem(path):
-    """The name of the folder and of the file without extension: how DSD100 names track and source."""
-    return os.path.basename(os.path.dirname(os.path.abspath(path))), stem(path)
+def folders_and_stem(path):
+    """The names of the two folders above and of the file without extension: how DSD100 names part, track, source."""
+    song = os.path.dirname(os.path.abspath(path))
+    return os.path.basename(os.path.dirname(song)), os.path.basename(song), stem(path)
 
 
 def spellings(source):
@@ -137,9 +143,10 @@ def pair(tracks, folder, names, key):
         The tracks that are wanted.
     folder : str
     names : dict
-        The track and the source that a file belongs to, by what `key` says of its path. The estimates of tracks that
-        are not wanted are no leftovers.
-    key : {stem, folder_and_stem}
+        The `Track.key` and the source that a file belongs to, by what `key` says of its path; (None, reason) for what
+        cannot be told. The estimates of tracks that are not wanted are no leftovers.
+    key : callable
+        Such as :func:`stem`: takes a path.
 
     Returns
     -------
@@ -149,14 +156,14 @@ def pair(tracks, folder, names, key):
     expected : int
         Number of wanted tracks in the subsets that are there.
     """
-    wanted = {track.name: track for track in tracks}
+    wanted = {track.key: track for track in tracks}
     problems = []
     for path in sound_files(folder):
-        name, source = names.get(key(path), (None, None))
-        if name is None:
-            problems.append('%s belongs to no track of the data set' % path)
-        elif name in wanted:
-            other = wanted[name].estimates.setdefault(source, path)
+        owner, source = names.get(key(path), (None, 'belongs to no track of the data set'))
+        if owner is None:
+            problems.append('%s %s' % (path, source))
+        elif owner in wanted:
+            other = wanted[owner].estimates.setdefault(source, path)
             if other != path:
                 problems.append('%s and %s are both estimates of %s, expected one' % (other, path, source))
     there = {track.subset for track in tracks if track.estimates}
@@ -223,6 +230,17 @@ def fingerprints(track):
     """SHA-256 of every file of a track, by role: a result is out of date when one of them has changed."""
     return {'%s %s' % (kind[:-1], source): files.sha256(path)
             for kind in ('references', 'estimates') for source, path in getattr(track, kind).items()}
+
+
+def stamps(track):
+    """Path from the folder of the results, size, and time in ns of every file, by role, as lists: to see changes fast."""
+    found = {}
+    for kind in ('references', 'estimates'):
+        for source, path in getattr(track, kind).items():
+            there = os.stat(path)
+            found['%s %s' % (kind[:-1], source)] = [os.path.relpath(path, os.path.dirname(track.results)),
+                                                    there.st_size, there.st_mtime_ns]
+    return found
 
 
 def read_mono(path, nsamples):
