@@ -1,8 +1,9 @@
-PYTHON_RUN = .venv/bin/python
+export VENV ?= .venv
+PYTHON_RUN = $(VENV)/bin/python
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: demo test bench gpu fuzz clean
+.PHONY: demo test smoke bench gpu fuzz clean
 
 # Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
 # which it needs the scores; else it takes the rendering in demo_data.
@@ -17,6 +18,14 @@ test:
 	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
+# The demo, a network, training steps, a separation and a resumed training, quickly, on one Python:
+# make smoke PYTHON=python3.12 VENV=/tmp/venv312
+smoke:
+	@sh tools/setup.sh requirements.txt requirements/test.txt
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py --shipped -o $(VENV)/demo
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest tests/test_repairs.py tests/test_network.py tests/test_training.py tests/test_separation.py \
+		-k 'test_repairs or recorded or killed_and_resumed or stems_add_up'
+
 # The figures of README's table on speed and memory, each as a ratio within one run.
 bench:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
@@ -29,7 +38,7 @@ fuzz:
 
 # Lets the environment use an NVIDIA GPU (Debian 12), and says in one line what is missing.
 gpu:
-	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh requirements.txt requirements/test.txt
+	@SET=gpu PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh
 	@sh tools/setup_gpu.sh
 
 clean:
