@@ -1,10 +1,11 @@
-PYTHON_RUN = .venv/bin/python
+export VENV ?= .venv
+PYTHON_RUN = $(VENV)/bin/python
 SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
 SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements/scores.txt)
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: help demo test lint bench fuzz gpu clean
+.PHONY: help demo test smoke lint bench fuzz gpu clean
 
 # Lists what can be made.
 help:
@@ -26,6 +27,14 @@ lint:
 	@sh tools/setup.sh requirements.txt requirements/test.txt requirements/scores.txt
 	@$(PYTHON_RUN) -m ruff check .
 
+# The demo, a network, training steps, a separation and a resumed training, quickly, on one Python:
+# VENV=/tmp/venv312 PYTHON=python3.12 make smoke.
+smoke:
+	@sh tools/setup.sh requirements.txt requirements/test.txt
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py --shipped -o $(VENV)/demo
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest tests/test_repairs.py tests/test_network.py tests/test_training.py tests/test_separation.py \
+		-k 'test_repairs or recorded or killed_and_resumed or stems_add_up'
+
 # The figures of README's table on speed and memory, each as a ratio within one run.
 bench:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
@@ -38,7 +47,7 @@ fuzz:
 
 # Lets the environment use an NVIDIA GPU (Debian 12), and says in one line what is missing.
 gpu:
-	@PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh requirements.txt requirements/test.txt
+	@SET=gpu PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh
 	@sh tools/setup_gpu.sh
 
 # Removes what was made.

@@ -5,7 +5,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from deepconvsep.backend.prepare import complete, prepare, translate, user_flags
+from deepconvsep.backend.flags import complete, translate, user_flags
+from deepconvsep.backend.prepare import prepare
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_settings_whose_network_has_no_name_are_refused(tmp_path):
 
 
 def test_a_rc_file_with_an_error_is_left_out_whole(tmp_path):
-    from deepconvsep.backend.prepare import translate, user_flags
+    from deepconvsep.backend.flags import translate, user_flags
     (tmp_path / 'rc').write_bytes(b'[global]\ndevice = cuda\nfloatX\n')
     assert translate(user_flags({'THEANORC': str(tmp_path / 'rc')})) == {}
 

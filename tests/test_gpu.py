@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deepconvsep.backend import gpu
-from deepconvsep.backend.prepare import complete, wanted_gpu
+from deepconvsep.backend.flags import complete, wanted_gpu
 from deepconvsep.errors import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

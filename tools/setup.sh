@@ -1,22 +1,34 @@
 #!/bin/sh
 # Makes .venv with everything pinned, and installs through apt what the system misses.
 #   sh tools/setup.sh [REQUIREMENTS.txt ...]        (default: requirements.txt)
-# PYTHON=... chooses the interpreter, VENV=... the folder.
+# PYTHON=... chooses the interpreter, VENV=... the folder. SET=gpu installs the set of `make gpu`, and this environment
+# keeps it.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
 [ $# -gt 0 ] || set -- requirements.txt
-stamp=$venv/.installed-$(cat "$@" requirements/lock.txt | cksum | tr -d ' ')
+lock=requirements/lock.txt
+oldest=10
+newest=13
+if [ "${SET:-}" = gpu ] || [ -e "$venv/.gpu" ]; then
+    set -- requirements/gpu-base.txt
+    lock=requirements/gpu-lock.txt
+    oldest=11
+    newest=11
+fi
+versions="Python 3.$oldest to 3.$newest"
+[ "$oldest" != "$newest" ] || versions="Python 3.$oldest"
+stamp=$venv/.installed-$(cat "$@" "$lock" | cksum | tr -d ' ')
 [ ! -f "$stamp" ] || [ ! -x "$venv/bin/python" ] || exit 0
 
 # --- what the system must have ------------------------------------------------------------------------
-supported='import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))'
+supported="import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, $newest))"
 if [ -n "${PYTHON:-}" ] && ! "$PYTHON" -c "$supported" 2>/dev/null; then
-    echo "setup: PYTHON=$PYTHON is not a Python 3.8 to 3.11, which Theano 1.0.5 needs" >&2
+    echo "setup: PYTHON=$PYTHON is not $versions" >&2
     exit 1
 fi
 find_python() {
-    for candidate in ${PYTHON:-} python3.11 python3.10 python3.9 python3.8 python3 /usr/bin/python3; do
+    for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3.10 python3 /usr/bin/python3; do
         if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c "$supported" >/dev/null 2>&1; then
             command -v "$candidate"; return
         fi
@@ -25,9 +37,11 @@ find_python() {
 python=$(find_python)
 missing=
 has_apt=$(command -v apt-get || true)
-if [ -z "$python" ]; then
+uv=
+[ -n "$python" ] || uv=$(command -v uv || true)
+if [ -z "$python$uv" ] && ! command -v python3 >/dev/null 2>&1; then
     missing="python3 python3-venv python3-dev"
-else
+elif [ -n "$python" ]; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     "$python" -c 'import os, sys, sysconfig
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' || missing="$missing python3-dev"
@@ -46,24 +60,28 @@ if [ -n "$missing" ]; then
         echo "setup: missing on this system:$missing (Debian: sudo apt-get install$missing); going on where possible"
     fi
 fi
-if [ -z "$python" ]; then
-    echo "setup: found no Python 3.8 to 3.11, which Theano 1.0.5 needs: install python3.11, or set PYTHON=/path/to/python" >&2
+if [ -z "$python$uv" ]; then
+    echo "setup: found no $versions: install uv (https://docs.astral.sh/uv), which brings one, or set PYTHON=/path/to/python" >&2
     exit 1
 fi
 
 # --- the environment ----------------------------------------------------------------------------------
-echo "setup: making $venv with $("$python" --version 2>&1), $python"
+echo "setup: making $venv with ${python:-the Python 3.$newest of $uv}"
 if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c "$supported"; then
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    if [ -n "$python" ]; then
+        "$python" -m venv "$venv"
+    else
+        "$uv" venv -q --seed --python "3.$newest" "$venv"
+    fi
 fi
-constraints=
-"$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && constraints="-c requirements/lock.txt"
+[ "${SET:-}" != gpu ] || touch "$venv/.gpu"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# Theano and Lasagne have source packages only: build them with the setuptools they know
-"$venv/bin/python" -m pip install -q 'setuptools<81' wheel
+"$venv/bin/python" -m pip install -q -c "$lock" 'setuptools<81' wheel
+# Theano and Lasagne have source packages only: they are built with the setuptools they know, and, for the time of this
+# call, with what Theano's setup.py misses since Python 3.12 (tools/old_builds/sitecustomize.py)
 for requirements in "$@"; do
-    "$venv/bin/python" -m pip install -q --no-build-isolation $constraints -r "$requirements"
+    PYTHONPATH=$PWD/tools/old_builds "$venv/bin/python" -m pip install -q --no-build-isolation -c "$lock" -r "$requirements"
 done
 touch "$stamp"
 echo "setup: done"

@@ -512,7 +512,7 @@ class TheanoFlags(Reader):
     name = 'theano_flags'
 
     def warm_up(self):
-        from deepconvsep.backend import prepare as backend
+        from deepconvsep.backend import flags as backend
         self.backend = backend
         self.rc = b'[global]\ndevice = gpu0\nfloatX = float32\n[lib]\ncnmem = 0.9\n[blas]\nldflags = -lopenblas\n'
 
