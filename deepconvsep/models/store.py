@@ -106,7 +106,7 @@ def load(path, expected, script):
 # which script separates with it, by the name of the network
 SCRIPTS = {network.name: script for script, networks in {
     'examples/dsd100/separate_dsd.py': (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES),
-    'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA),
+    'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT),
     'examples/bach10/separate_bach10.py': (architecture.BACH10, architecture.BACH10_COMPACT),
     'examples/bach10_scoreinformed/separate_bach10.py': architecture.SCOREINFORMED_NETWORKS,
 }.items() for network in networks}

@@ -249,6 +249,7 @@ DSD100_FOUR_BRANCHES = _convolution_over_all_bins('DSD100 network with four bran
 IKALA = Architecture('iKala network without pooling', 513, filters=(30, 30), width=30, stride=3, kernel=(10, 20),
                      hidden=256, decoders=(0, 1))
 IKALA_POOLED = dataclasses.replace(IKALA, name='iKala network with pooling', pool=4)
+IKALA_COMPACT = _convolution_over_all_bins('compact iKala network', 513, (0, 1))
 
 BACH10 = Architecture('Bach10 network', 2049, filters=(30, 30), width=30, stride=4, kernel=(20, 1), hidden=256,
                       decoders=(0, 1, 2, 3))
@@ -275,7 +276,7 @@ SCOREINFORMED_1X1_FOUR_BRANCHES = dataclasses.replace(
 SCOREINFORMED_NETWORKS = (SCOREINFORMED_FOUR_BRANCHES, SCOREINFORMED, SCOREINFORMED_ONE_BRANCH, SCOREINFORMED_COMPACT,
                           SCOREINFORMED_1X1_FOUR_BRANCHES, SCOREINFORMED_1X1)
 
-KNOWN = (DSD100, DSD100_FOUR_BRANCHES, IKALA_POOLED, IKALA, BACH10, BACH10_COMPACT) + SCOREINFORMED_NETWORKS
+KNOWN = (DSD100, DSD100_FOUR_BRANCHES, IKALA_POOLED, IKALA, IKALA_COMPACT, BACH10, BACH10_COMPACT) + SCOREINFORMED_NETWORKS
 
 
 def identify(shapes):

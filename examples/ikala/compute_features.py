@@ -18,7 +18,7 @@ def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
     args = program.parse(program.parser('compute_features.py', __doc__.split('\n')[0]), argv)
     return program.main(args, program.Dataset(
-        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.COUNT}, layout.read))
+        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.count(args.db)}, layout.read))
 
 
 if __name__ == '__main__':

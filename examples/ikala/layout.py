@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-from deepconvsep import audio
+from deepconvsep import audio, files
 from deepconvsep.errors import InputError
 from deepconvsep.features.songs import Song
 from examples.ikala import recipe
@@ -12,6 +12,9 @@ FOLDER = 'Wavfile'
 
 #: Clips of the public part of the dataset.
 COUNT = 252
+
+#: In a tree that is like iKala's but another dataset: how many clips it was made with, ``{"clips": 49}``.
+COUNT_FILE = 'tree.json'
 
 
 def clips(db):
@@ -26,6 +29,28 @@ def clips(db):
         raise InputError('%s has no folder %s, expected %s/<clip>.wav: is it that of iKala?' % (db, FOLDER, FOLDER))
     return [Song(os.path.splitext(name)[0], FOLDER, (os.path.join(folder, name),), (2,), recipe.SETTINGS.sample_rate)
             for name in sorted(os.listdir(folder)) if name.lower().endswith('.wav') and not name.startswith('.')]
+
+
+def count(db):
+    """How many clips the dataset has when it is complete.
+
+    Raises
+    ------
+    InputError
+        When the tree has a :data:`COUNT_FILE` that does not say it.
+    """
+    path = os.path.join(db, COUNT_FILE)
+    if not os.path.exists(path):
+        return COUNT
+    clips = files.read_json(path, 'the number of clips').get('clips')
+    if type(clips) is not int or clips < 1:
+        raise InputError('%s gives clips = %.40r, expected a number: make the tree again' % (path, clips))
+    return clips
+
+
+def write_count(db, clips):
+    """Say of a tree that it is complete with so many clips."""
+    files.write_json(os.path.join(db, COUNT_FILE), {'clips': clips})
 
 
 def separate_channels(samples):

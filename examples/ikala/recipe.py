@@ -13,7 +13,7 @@ SOURCES = ('voice', 'music')
 ACCOMPANIMENT_CHANNEL, VOICE_CHANNEL = 0, 1
 
 # the first is the one that new models are trained with: that of the published model
-NETWORKS = (architecture.IKALA_POOLED, architecture.IKALA)
+NETWORKS = (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT)
 
 # left and right hold one source each, so their plain sum is the mixture
 SETTINGS = Settings(SOURCES, overlap=20, downmix='sum')
@@ -35,6 +35,9 @@ LOSS = (
 
 def network(flags):
     """The network that the flags of trainCNN ask for."""
+    if flags.network == 'compact':
+        return dataclasses.replace(architecture.IKALA_COMPACT, time_context=flags.time_context,
+                                   kernel=(flags.time_context // 2, 1))
     chosen = architecture.IKALA_POOLED if flags.pool else architecture.IKALA
     return dataclasses.replace(chosen, time_context=flags.time_context)
 

@@ -21,6 +21,9 @@ def main(argv=None):
     flags.add_arg('--pool', type=command.switch, default=True, metavar='0|1',
                   help='max-pooling over frequency, as in the published model; 0: the network of the original\'s '
                        'training script, which its separation script cannot use')
+    flags.add_arg('--network', choices=('published', 'compact'), default='published',
+                  help='published: see --pool; compact: a convolution over all bins, as in the LVA/ICA paper, 0.4 '
+                       'million parameters')
     return program.main(argv, flags, recipe.RECIPE)
 
 

@@ -1,0 +1,191 @@
+"""Make a tree like iKala's out of the songs of the game Frets on Fire, whose lead guitar is recorded apart.
+
+    apt-get install fretsonfire-songs-sectoid fretsonfire-songs-muldjord
+    python frets_on_fire.py --out frets
+
+Writes <out>/Wavfile/<band>_<song>_<nn>.wav, 30 s, stereo: left the band without the lead guitar, right the lead guitar,
+where iKala has accompaniment and voice. Songs are scaled as a whole, so that the sum of both channels stays within full
+scale. Clips in which the guitar sounds for less than a third of the time are left out and counted.
+"""
+import functools
+import os
+import re
+import sys
+from typing import NamedTuple
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
+
+import numpy as np
+
+from deepconvsep import audio, command, files, jobs
+from deepconvsep.errors import InputError
+from examples.ikala import layout, recipe
+
+logger = command.get_logger('frets_on_fire')
+
+#: Where the packages put the songs: a folder for each band, in it a folder for each song.
+INSTALLED = '/usr/share/games/fretsonfire/data/songs'
+BAND, GUITAR = 'song.ogg', 'guitar.ogg'
+
+SECONDS = 30
+
+#: The sum of both channels reaches at most this.
+PEAK = 0.99
+
+#: Share of a clip in which the guitar must sound, and how far below its loudest frame it still does, in dB.
+LEAST_SHARE, SILENT_BELOW, FRAME = 1 / 3., -40., 1024
+
+#: By band: package, authors and licence, as the package's copyright file gives them.
+BANDS = {
+    'sectoid': ('fretsonfire-songs-sectoid', 'Copyright (c) 2006/2007 Carlos Viola Iborra (Sectoid)',
+                'the licence of its package, which is that of MIT'),
+    'muldjord': ('fretsonfire-songs-muldjord', 'Copyright (c) 2009 El Senator (Muldjord, www.muldjord.com)',
+                 'Creative Commons Attribution-ShareAlike 3.0'),
+}
+INSTALL = 'apt-get install ' + ' '.join(package for package, _, _ in BANDS.values())
+
+
+class Source(NamedTuple):
+    """One song: its name in the tree, ``<band>_<song>``, and its folder."""
+
+    name: str
+    folder: str
+
+    def __str__(self):
+        return self.name
+
+
+def main(argv=None):
+    """Make the tree by the flags `argv`; return the exit code."""
+    flags = command.Parser(prog='frets_on_fire.py', description=__doc__.split('\n')[0])
+    flags.add_arg('--out', required=True, metavar='DIR', help='folder for the tree; it is created')
+    flags.add_arg('--songs', metavar='DIR', default=INSTALLED,
+                  help='folder of the bands: <band>/<song>/%s and %s' % (BAND, GUITAR))
+    flags.add_arg('--nprocs', type=command.positive_int, default=1, help='songs at the same time')
+    flags.add_arg('--quiet', action='store_true', help='no progress')
+    args = flags.parse_args(argv)
+    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    found = sources(args.songs)
+    folder = os.path.join(args.out, layout.FOLDER)
+    files.make_folder(folder)
+    write_notice(args.out, found)
+    outcomes = jobs.run(functools.partial(write_clips, folder), found, args.nprocs, unit='song', quiet=args.quiet)
+    done = [(outcome.item, outcome.result) for outcome in outcomes if outcome.error is None]
+    for source, (written, left_out, factor) in done:
+        logger.info('%s: %d clips, scaled by %.3f, %d left out', source, written, factor, left_out)
+    logger.info('%d clips in %s; %d left out, in which the guitar sounds for less than a third',
+                sum(result[0] for _, result in done), folder, sum(result[1] for _, result in done))
+    code = jobs.summarize(outcomes)
+    if code == 0:
+        layout.write_count(args.out, sum(result[0] for _, result in done))
+    return code
+
+
+def sources(folder):
+    """The songs below a folder, sorted by name.
+
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    InputError
+        When there are none, or two would have the same name.
+    """
+    found = {}
+    for parent, folders, leaves in os.walk(folder):
+        folders.sort()
+        if BAND not in leaves or GUITAR not in leaves:
+            continue
+        band, song = os.path.abspath(parent).split(os.sep)[-2:]
+        source = Source('%s_%s' % (plain(band), plain(song)), parent)
+        if source.name in found:
+            raise InputError('%s and %s would both be called %s: rename one'
+                             % (found[source.name].folder, parent, source.name))
+        found[source.name] = source
+    if not found:
+        raise InputError('%s holds no song, expected <band>/<song>/%s and %s: install the songs with "%s", or give '
+                         '--songs' % (folder, BAND, GUITAR, INSTALL))
+    return [found[name] for name in sorted(found)]
+
+
+def plain(name):
+    """A name without what file names and commands find difficult.
+
+    >>> plain('Escape from chaosland'), plain('chaos_god')
+    ('escape-from-chaosland', 'chaos-god')
+    """
+    return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-') or 'unnamed'
+
+
+def write_clips(folder, source):
+    """Write the clips of one song.
+
+    Returns
+    -------
+    written, left_out : int
+        Clips.
+    factor : float
+        By which the song was scaled.
+    """
+    band, guitar = (read_mono(os.path.join(source.folder, name)) for name in (BAND, GUITAR))
+    length = min(len(band), len(guitar))
+    both = np.empty((length, 2))
+    both[:, recipe.ACCOMPANIMENT_CHANNEL], both[:, recipe.VOICE_CHANNEL] = band[:length], guitar[:length]
+    del band, guitar
+    size, rate = SECONDS * recipe.SETTINGS.sample_rate, recipe.SETTINGS.sample_rate
+    if length < size:
+        raise InputError('%s lasts %.1f s, expected at least %d s: give whole songs'
+                         % (source.folder, length / rate, SECONDS))
+    peak = max(np.abs(both).max(), np.abs(both.sum(axis=1)).max())
+    factor = PEAK / peak if peak else 1.
+    both *= factor
+    sounds = sounding(both[:, recipe.VOICE_CHANNEL])
+    left_out = 0
+    for index in range(length // size):
+        path = os.path.join(folder, '%s_%02d.wav' % (source.name, index + 1))
+        if sounds[index * size // FRAME:(index + 1) * size // FRAME].mean() < LEAST_SHARE:
+            left_out += 1
+        else:
+            audio.write(path, both[index * size:(index + 1) * size], rate)
+    return length // size - left_out, left_out, factor
+
+
+def read_mono(path):
+    """A sound file's average over its channels, at the rate of the recipe: float64, (samples,)."""
+    with audio.Reader(path) as reader:
+        mono = (audio.downmix(block)[:, None] for block in reader.blocks())
+        blocks = list(audio.resample_blocks(mono, reader.rate, recipe.SETTINGS.sample_rate, 1))
+        if reader.cut_off:
+            raise InputError('%s is shorter than its header says, it was cut off: get it again' % path)
+    return np.concatenate(blocks)[:, 0] if blocks else np.zeros(0)
+
+
+def sounding(signal):
+    """Whether a signal sounds, by frames: bool, (samples // FRAME,).
+
+    >>> sounding(np.repeat([1., 0.1, 0.001], FRAME)).tolist()
+    [True, True, False]
+    """
+    frames = signal[:len(signal) // FRAME * FRAME].reshape(-1, FRAME)
+    levels = np.sqrt((frames ** 2).mean(axis=1))
+    return levels > levels.max(initial=0.) * 10 ** (SILENT_BELOW / 20)
+
+
+def write_notice(out, found):
+    """Write README.txt: whose songs they are, and by which licence."""
+    lines = ['Clips made by DeepConvSep from songs of the game Frets on Fire: left the band, right the lead guitar,',
+             'both mono, 30 s each, scaled by song.', '']
+    for band in sorted({source.name.partition('_')[0] for source in found}):
+        package, author, licence = BANDS.get(band, ('no package that is known', 'see there', 'unknown: ask who made it'))
+        lines += ['%s_*.wav: from %s, %s; licence: %s.' % (band, package, author, licence)]
+        if band in BANDS:
+            lines += ['  The whole text: /usr/share/doc/%s/copyright' % package]
+        lines += ['  %s' % source.name for source in found if source.name.startswith(band + '_')] + ['']
+    with files.atomic_path(os.path.join(out, 'README.txt')) as temporary, open(temporary, 'w') as file:
+        file.write('\n'.join(lines))
+
+
+if __name__ == '__main__':
+    command.run(main)
