@@ -58,12 +58,14 @@ def write(root, output, piece):
                         subtype='FLOAT')
 
 
-def ideal_ratio_masked(stems):
+def ideal_ratio_masked(stems, transform=None):
     """Separate the sum of stems with the masks that only one who has the stems can know.
 
     Parameters
     ----------
     stems : numpy.ndarray, shape (sources, samples)
+    transform : transform.transformFFT, optional
+        None: that of Bach10.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def ideal_ratio_masked(stems):
     >>> bool(np.abs(ideal_ratio_masked(tones) - tones)[:, 4096:-4096].max() < 1e-3)
     True
     """
-    tt = recipe.transform()
+    tt = transform or recipe.transform()
     magnitudes = np.stack([tt.compute_file(stem) for stem in stems])
     mixture, phase = tt.compute_file(stems.sum(axis=0), phase=True)
     masks = magnitudes / np.maximum(magnitudes.sum(axis=0), np.finfo(float).tiny)

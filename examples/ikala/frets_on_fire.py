@@ -61,6 +61,7 @@ def main(argv=None):
     flags.add_arg('--out', required=True, metavar='DIR', help='folder for the tree; it is created')
     flags.add_arg('--songs', metavar='DIR', default=INSTALLED,
                   help='folder of the bands: <band>/<song>/%s and %s' % (BAND, GUITAR))
+    flags.add_arg('--seconds', type=command.positive_int, default=SECONDS, help='length of the clips')
     flags.add_arg('--nprocs', type=command.positive_int, default=1, help='songs at the same time')
     flags.add_arg('--quiet', action='store_true', help='no progress')
     args = flags.parse_args(argv)
@@ -68,8 +69,9 @@ def main(argv=None):
     found = sources(args.songs)
     folder = os.path.join(args.out, layout.FOLDER)
     files.make_folder(folder)
-    write_notice(args.out, found)
-    outcomes = jobs.run(functools.partial(write_clips, folder), found, args.nprocs, unit='song', quiet=args.quiet)
+    write_notice(args.out, found, args.seconds)
+    outcomes = jobs.run(functools.partial(write_clips, folder, args.seconds), found, args.nprocs,
+                        unit='song', quiet=args.quiet)
     done = [(outcome.item, outcome.result) for outcome in outcomes if outcome.error is None]
     for source, (written, left_out, factor) in done:
         logger.info('%s: %d clips, scaled by %.3f, %d left out', source, written, factor, left_out)
@@ -119,7 +121,7 @@ def plain(name):
     return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-') or 'unnamed'
 
 
-def write_clips(folder, source):
+def write_clips(folder, seconds, source):
     """Write the clips of one song.
 
     Returns
@@ -134,10 +136,11 @@ def write_clips(folder, source):
     both = np.empty((length, 2))
     both[:, recipe.ACCOMPANIMENT_CHANNEL], both[:, recipe.VOICE_CHANNEL] = band[:length], guitar[:length]
     del band, guitar
-    size, rate = SECONDS * recipe.SETTINGS.sample_rate, recipe.SETTINGS.sample_rate
+    rate = recipe.SETTINGS.sample_rate
+    size = seconds * rate
     if length < size:
         raise InputError('%s lasts %.1f s, expected at least %d s: give whole songs'
-                         % (source.folder, length / rate, SECONDS))
+                         % (source.folder, length / rate, seconds))
     peak = max(np.abs(both).max(), np.abs(both.sum(axis=1)).max())
     factor = PEAK / peak if peak else 1.
     both *= factor
@@ -173,12 +176,12 @@ def sounding(signal):
     return levels > levels.max(initial=0.) * 10 ** (SILENT_BELOW / 20)
 
 
-def write_notice(out, found):
+def write_notice(out, found, seconds):
     """Write README.txt: whose songs they are, and by which licence."""
     lines = ['Clips made by DeepConvSep from songs of the game Frets on Fire: left the band, right the lead guitar,',
-             'both mono, 30 s each, scaled by song.', '']
+             'both mono, %d s each, scaled by song.' % seconds, '']
     for band in sorted({source.name.partition('_')[0] for source in found}):
-        package, author, licence = BANDS.get(band, ('no package that is known', 'see there', 'unknown: ask who made it'))
+        package, author, licence = BANDS.get(band, ('no package that is known', 'see there', 'ask who made it'))
         lines += ['%s_*.wav: from %s, %s; licence: %s.' % (band, package, author, licence)]
         if band in BANDS:
             lines += ['  The whole text: /usr/share/doc/%s/copyright' % package]

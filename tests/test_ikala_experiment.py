@@ -1,0 +1,55 @@
+"""The experiments on the songs of Frets on Fire, small: every step runs, songs stay apart, nothing is done twice."""
+import json
+
+import numpy as np
+import pytest
+from test_frets_on_fire import tone, write_song
+
+from deepconvsep.errors import InputError
+from deepconvsep.network import architecture
+from examples.ikala import experiment
+
+SCRIPT = 'examples/ikala/experiment.py'
+
+
+@pytest.mark.parametrize('protocol, count', [('within', 8), ('across', 2)])
+def test_folds_share_no_song(protocol, count):
+    songs = ['%s_%d' % (band, number) for band in ('muldjord', 'sectoid') for number in range(4)]
+    made = experiment.folds(songs, protocol)
+    assert len(made) == count and sorted(song for _, _, test in made for song in test) == sorted(songs)
+    for _, train, test in made:
+        bands = [{song.split('_')[0] for song in part} for part in (train, test)]
+        assert not set(train) & set(test) and all(len(band) == 1 for band in bands)
+        assert (bands[0] == bands[1]) == (protocol == 'within')
+
+
+def test_a_fold_needs_songs_on_both_sides():
+    with pytest.raises(InputError, match='has 0 songs to train on and 1 to test on'):
+        experiment.folds(['sectoid_a'], 'within')
+
+
+def test_the_compact_network_is_recognised():
+    shapes = architecture.IKALA_COMPACT.param_shapes()
+    assert architecture.identify(shapes) is architecture.IKALA_COMPACT
+    assert 350000 < sum(int(np.prod(shape)) for shape in shapes) < 450000
+
+
+def test_the_whole_chain(script, tmp_path):
+    for song, pitch in (('a', 300), ('b', 400)):
+        write_song(tmp_path / 'songs', 'sectoid', song, tone(pitch, 2.2, 0.4), tone(5 * pitch, 2.2, 0.3))
+    command = [SCRIPT, '--out', tmp_path / 'out', '--songs', tmp_path / 'songs', '--protocols', 'within',
+               '--epochs', 1, '--seconds', 2]
+    done = script(*command)
+    assert done.returncode == 0, done.stderr
+    assert '--network compact' in done.stdout and '| ideal_ratio_mask |' in done.stdout
+    methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
+    assert set(methods) == {'mixture', 'ideal_ratio_mask', 'compact_within'}
+    assert set(methods['compact_within']['songs']) == {'sectoid_a', 'sectoid_b'}
+    for source in ('voice', 'music'):
+        # of sines that share no bin the ideal mask makes nearly all
+        assert methods['ideal_ratio_mask']['sources'][source]['SDR']['mean'] > 15
+        assert abs(methods['mixture']['sources'][source]['GNSDR']) < 0.1
+    again = script(*command)
+    assert again.returncode == 0 and 'trainCNN' not in again.stdout and 'separate_ikala' not in again.stdout
+    other = script(*command[:-3], 2, '--seconds', 2)
+    assert other.returncode == 1 and 'was made with other flags or songs' in other.stderr
