@@ -2,6 +2,7 @@
 
 Call :func:`deepconvsep.backend.prepare.prepare` before the functions that build expressions.
 """
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -42,9 +43,9 @@ def reconstruction(sources):
 def evaluate(terms, estimates, targets):
     """The signed sum of the terms and the terms themselves, as Theano expressions.
 
-    Sums are over batch, time and frequency, not means, and accumulate in float64 over the frames. The loss is the absolute value
-    of the signed sum, as in the original: were the negative terms to outweigh the others, it would be driven
-    back to 0.
+    Sums are over batch, time and frequency, not means, and accumulate in float64 over the frames. The loss is the
+    absolute value of the signed sum, as in the original: were the negative terms to outweigh the others, it would be
+    driven back to 0.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     import theano.tensor as T
 
     real = noise.dtype
-    number = (lambda value: np.asarray(value, dtype=real))
+    number = functools.partial(np.asarray, dtype=real)
     channels, sources = net.channels(inputs)
     sums = [channels[place] + net.b[bias] for place, bias in sources]
     weighted = noise * number(eps)
