@@ -206,7 +206,8 @@ def numbers(warning):
 
 
 def test_right_scores_of_named_instruments_say_nothing(magnitudes):
-    for scores in (tune(1), moved(tune(1), .2), [[note for note in moved(tune(1), -.2)[0] if note.onset >= 0]] + tune(1)[1:]):
+    early = [note for note in moved(tune(1), -.2)[0] if note.onset >= 0]
+    for scores in (tune(1), moved(tune(1), .2), [early] + tune(1)[1:]):
         assert named(scores, magnitudes) == []
     assert named(tune(1), magnitudes[:900]) == []  # a score that goes on behind an excerpt
 
@@ -257,8 +258,8 @@ def test_exchanged_scores(magnitudes):
     """What goes lower than an instrument can; the same file twice."""
     first, second, third, fourth = tune(1)
     [warning] = [each for each in named([fourth, second, third, first], magnitudes) if each.startswith(NAMES[3])]
-    assert warning == ('violin_b.txt: 100 % of its notes are beyond the range of the instrument; is it exchanged with '
-                       'bassoon_b.txt?')
+    assert warning == ('violin_b.txt: 100 % of its notes are beyond the range of the instrument; is it exchanged '
+                       'with bassoon_b.txt?')
     assert named([first, third, third, fourth], magnitudes) == ['clarinet_b.txt and saxophone_b.txt hold the same notes']
 
 
@@ -271,8 +272,8 @@ def test_exchanged_scores_of_one_range():
         for onset, offset, midi in notes:
             part = slice(int(onset * RATE), int(offset * RATE))
             for number in range(1, 9):
-                level = evens if number % 2 == 0 else 1.
-                signal[part] += level * np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part]) / number / 20
+                level = (evens if number % 2 == 0 else 1.) / number / 20
+                signal[part] += level * np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part])
         return signal
     sound = sum(sounding(notes, .05 if number == 1 else 1.) for number, notes in enumerate(scores))
     magnitudes = data.transform().compute_file(sound).astype(np.float32)
