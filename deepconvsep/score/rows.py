@@ -24,7 +24,6 @@ import numpy as np
 
 from deepconvsep.score.notes import FREQ_A4, Note, cut_notes, midi2freq
 
-
 # --- harmonics to bins --------------------------------------------------------------------------------
 
 def getfreqs(midinote, interval=30, tuning_freq=FREQ_A4, nharmonics=20, ismidi=True, legacy=True):

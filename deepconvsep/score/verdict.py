@@ -47,7 +47,7 @@ class Verdict:
 
     def remedy(self):
         """The remedy in words."""
-        words = {1.: [], 1000.: ['its times divided by 1000']}.get(self.tempo, ['its times divided by %.5g' % self.tempo])
+        words = ['its times divided by %.5g' % self.tempo] if self.tempo != 1. else []
         if abs(self.offset) > NEAR:
             words.append('its times moved by %+.1f s' % self.offset)
         return ' and '.join(words)

@@ -1,0 +1,72 @@
+"""--score_tempo and --score_offset: a score that is not in time, said and brought into it, as a user does it."""
+import argparse
+import re
+
+import numpy as np
+import pytest
+from test_score_guide import NAMES, in_units, moved, rendered, tune
+
+from deepconvsep import audio
+from deepconvsep.score import write_score
+from examples.bach10 import recipe as data
+from examples.bach10_scoreinformed import recipe
+
+SEPARATE = 'examples/bach10_scoreinformed/separate_bach10.py'
+
+
+def write_scores(folder, scores):
+    folder.mkdir()
+    for name, notes in zip(NAMES, scores):
+        write_score(str(folder / name), notes)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def trees(tmp_path_factory):
+    """A sound, its scores, and the same twice as fast and 3 s late."""
+    folder = tmp_path_factory.mktemp('scores')
+    mixture = sum(rendered(notes, 12.) for notes in tune(1, 12.))
+    audio.write(str(folder / 'x.wav'), mixture, 44100)
+    write_scores(folder / 'right', tune(1, 12.))
+    write_scores(folder / 'wrong', moved([in_units(notes, .5) for notes in tune(1, 12.)], 3.))
+    write_scores(folder / 'one', [in_units(tune(1, 12.)[0], 1000.)] + tune(1, 12.)[1:])
+    return folder
+
+
+def flags(**values):
+    return argparse.Namespace(**dict(dict(scores=None, score_ending='_b', score_tempo=1., score_offset=0.), **values))
+
+
+def test_scores_are_read_in_time(trees):
+    """Times are divided by the tempo, then the offset is added."""
+    found = recipe.read_scores('x.wav', flags(scores=str(trees / 'wrong'), score_tempo=.5, score_offset=-6.))
+    for notes, expected in zip(found, tune(1, 12.)):
+        np.testing.assert_allclose(notes, expected, atol=2e-4)
+    assert recipe.score_names('x.wav', flags(scores=str(trees / 'wrong'))) == NAMES
+
+
+def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
+    command = [SEPARATE, '-i', trees / 'x.wav', '--quiet', '--scores']
+    for name, more in {'right': ['right'], 'mended': ['wrong', '--score_tempo', .5, '--score_offset', -6.]}.items():
+        done = script(*command, trees / more[0], *more[1:], '-o', tmp_path / name)
+        assert done.returncode == 0 and 'match' not in done.stderr, done.stderr
+    for source in data.SOURCES:
+        right, mended = (audio.read(str(tmp_path / name / ('x_%s.wav' % source)))[0] for name in ('right', 'mended'))
+        np.testing.assert_array_equal(right, mended)
+    done = script(*command, trees / 'one', '-o', tmp_path / 'one')
+    assert done.returncode == 0
+    assert re.search(r'bassoon_b.txt: its notes sound \d % of their time; with its times divided by 1000, 9\d %', done.stderr)
+    # the remedy that a warning names is the one that works
+    done = script(*command, trees / 'wrong', '-o', tmp_path / 'wrong')
+    assert 'the score does not match the sound' in done.stderr
+    tempo = float(done.stderr.split('--score_tempo ')[1].split()[0])
+    offset = float(done.stderr.split('--score_offset ')[1].split(')')[0])
+    assert abs(tempo - .5) < .01 and abs(offset + 6) < .3
+
+
+@pytest.mark.parametrize('flag, value, message', [
+    ('--score_tempo', '0', "argument --score_tempo: got '0', expected a number above 0"),
+    ('--score_offset', 'nan', "argument --score_offset: got 'nan', expected a number")])
+def test_wrong_values(script, trees, flag, value, message):
+    done = script(SEPARATE, '-i', trees / 'x.wav', flag, value)
+    assert done.returncode == 2 and message in done.stderr
