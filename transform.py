@@ -165,7 +165,7 @@ class Transforms:
         tensors.save_tensor(self.out_path, t, name, dtype)
 
     def loadTensor(self, name='_cqt_m_'):
-        """Load the tensor saved beside `out_path` with the tag `name`; see :func:`deepconvsep.features.tensors.load_tensor`."""
+        """Load the tensor saved beside `out_path` with the tag `name`; see `load_tensor`."""
         return tensors.load_tensor(self.out_path, name)
 
     def save_shape(self, shape_file, shape):

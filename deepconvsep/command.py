@@ -232,11 +232,13 @@ def _is_a_script():
 
 
 def handle_interruptions():
-    """Make an interruption one line wherever it comes; a prompt, or a program that handles them itself, is left alone."""
+    """Make an interruption one line wherever it comes; a prompt, or a program that handles them itself, is left
+    alone."""
     if _is_a_script():
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
         signal.signal(signal.SIGINT, _interrupt)
-        # the very end of the interpreter knows no hooks: there an interruption would kill a program that has done its work
+        # the very end of the interpreter knows no hooks: there an interruption would kill a program that has done its
+        # work
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 

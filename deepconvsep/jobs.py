@@ -36,7 +36,8 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
     ----------
     function : callable
         Takes one item. Must be picklable (defined at the top of a module, or a `functools.partial` of such).
-        :class:`deepconvsep.errors.InputError`, OSError and MemoryError fail the item; anything else is a bug and is raised.
+        :class:`deepconvsep.errors.InputError`, OSError and MemoryError fail the item; anything else is a bug and is
+        raised.
     items : list
         The items, picklable.
     nprocs : int

@@ -70,7 +70,8 @@ def quality(trees, folder, pattern, piece):
 
 @pytest.fixture(scope='module')
 def trained(trees, tmp_path_factory):
-    """The compact network after a few epochs on one piece: features, training, separation of Bach10, as subprocesses."""
+    """The compact network after a few epochs on one piece: features, training, separation of Bach10, as
+    subprocesses."""
     import subprocess
     import sys
 
@@ -106,7 +107,8 @@ def test_the_whole_chain(trees, trained):
 
 
 def test_aligned_coarse_and_wrong_scores(script, trees, trained, tmp_path):
-    """The score decides what is separated; a score of another piece is told, one that is aligned a little worse is not."""
+    """The score decides what is separated; a score of another piece is told, one that is aligned a little worse is
+    not."""
     piece, other = PIECES
     flags = ['-i', trees / 'mixtures' / (piece + '.wav'), '-m', trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', '--quiet']
     found = {}

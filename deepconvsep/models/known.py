@@ -1,6 +1,7 @@
 """The models that are known: this project's own, which lie in this folder, and the original's published ones.
 
-``python -m deepconvsep.models`` lists them. A model of this project is a pair of files, ``<name>.pkl`` and ``<name>.json``; the
+``python -m deepconvsep.models`` lists them. A model of this project is a pair of files, ``<name>.pkl`` and
+``<name>.json``; the
 latter holds the settings, how it was trained, and the SHA-256 of the former, which is checked before use.
 """
 import os
@@ -58,7 +59,7 @@ def own():
 
 
 def path(name):
-    """Path of the weights of a model of this folder, for :func:`deepconvsep.models.store.load`, which checks the SHA-256.
+    """Path of the weights of a model of this folder, for `load`, which checks the SHA-256.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Convolutions of fixed size as matrix products, with their transposes, as Lasagne layers.
 
 The parameters are those of Lasagne's `Conv2DLayer`, and so is the convolution, with flipped filters. The
-inverse of a layer is the product with the transposed matrix. Call :func:`deepconvsep.backend.prepare.prepare` before importing this.
+inverse of a layer is the product with the transposed matrix. Call :func:`deepconvsep.backend.prepare.prepare` before
+importing this.
 """
 import lasagne
 import numpy as np

@@ -147,7 +147,7 @@ def _describe(folder, number, song, scores):
 
 
 def mean(scores):
-    """Every measure of :func:`deepconvsep.metrics.compare.score`, mean over the sources that have it; None without scores."""
+    """Every measure of `score`, mean over the sources that have it; None without scores."""
     if not scores:
         return None
     return {measure: tables.over_tracks([values[measure] for values in scores.values()], 'mean')

@@ -4,8 +4,8 @@
 
 Synthesizes the data, computes the features, trains the compact network on each kind of training data, separates the ten
 chorales that the held-out family plays, evaluates them beside their bounds, and writes the means over the ten as
-<out>/<held out>/scores.json and as a table. Every command is printed before it runs; what is finished is not done again.
-Needs about 15 GB for the features of one experiment at a time; they are removed when it has trained.
+<out>/<held out>/scores.json and as a table. Every command is printed before it runs; what is finished is not done
+again. Needs about 15 GB for the features of one experiment at a time; they are removed when it has trained.
 """
 import os
 import shlex
@@ -29,7 +29,8 @@ MEASURES = ('SDR', 'SIR', 'SAR')
 TRAINING = ('--network', 'compact', '--batch_size', '8', '--batch_memory', '800', '--overlap', '20',
             '--scale_factor_test', str(recipe.SETTINGS.scale_factor), '--resume')
 
-#: By name: script that computes features, its data and flags; script that trains, its flags and epochs, which are chosen
+#: By name: script that computes features, its data and flags; script that trains, its flags and epochs, which are
+# chosen
 #: so that all see about as many windows; the name of its models.
 EXPERIMENTS = {
     'oracle': ('compute_features_bach10.py', ('Bach10',), (), 'trainCNNbach10.py', (), 10, 'CNNbach10'),

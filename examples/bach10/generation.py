@@ -125,7 +125,7 @@ class Event(NamedTuple):
 
 
 def widened(notes, time_shift, length):
-    """Events of notes (of :func:`deepconvsep.score.cut_notes`), widened at both ends but kept within `length` seconds."""
+    """Events of notes (of `cut_notes`), widened at both ends but kept within `length` seconds."""
     for onset, offset, midi in notes:
         begin, end = max(0., onset - time_shift), min(length, offset + time_shift)
         yield Event(int(begin * recipe.SAMPLE_RATE), end - begin, midi)

@@ -3,8 +3,8 @@
     python separate_bach10.py -i <inputfile> -o <outputdir> [-m <path_to_model.pkl>]
 
 Writes <input>_bassoon.wav, <input>_clarinet.wav, <input>_saxphone.wav and <input>_violin.wav, mono, at the input's
-sample rate and length. Without -m, this project's deepconvsep/models/bach10_compact.pkl separates. The model tells whether it is
-of the published network or of the compact one.
+sample rate and length. Without -m, this project's deepconvsep/models/bach10_compact.pkl separates. The model tells
+whether it is of the published network or of the compact one.
 """
 import os
 import sys

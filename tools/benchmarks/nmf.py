@@ -2,8 +2,8 @@
 
     python tools/benchmarks/nmf.py --db Bach10/Sources -o DIR [--method network+nmf]
 
-Writes what `examples/bach10_scoreinformed/separate_bach10.py --method nmf` writes of a mixture, under the names that the
-evaluation of the dataset expects, and prints the seconds that it took.
+Writes what `examples/bach10_scoreinformed/separate_bach10.py --method nmf` writes of a mixture, under the names that
+the evaluation of the dataset expects, and prints the seconds that it took.
 """
 import os
 import sys
