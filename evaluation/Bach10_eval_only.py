@@ -108,7 +108,8 @@ def without_foreign(folders, rendered, other):
         if kinds == {not rendered}:
             foreign[method] = folder
     for method in foreign:
-        logger.warning('%s is left out: its stems are of %s, which %s evaluates', method, DATA_SETS[not rendered], other)
+        logger.warning('%s is left out: its stems are of %s, which %s evaluates', method, DATA_SETS[not rendered],
+                       other)
     if foreign and len(foreign) == len(folders):
         raise InputError('%s holds stems of %s only, expected %s: evaluate them with %s'
                          % (next(iter(foreign.values())), DATA_SETS[not rendered], DATA_SETS[rendered], other))

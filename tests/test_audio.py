@@ -165,7 +165,8 @@ def test_recorded_detect_silence(golden_json):
 def test_extensible_and_odd_headers(tmp_path):
     # a WAV file with an extra chunk in front of the data
     body = b'fmt ' + struct.pack('<IHHIIHH', 16, 1, 1, 44100, 88200, 2, 16)
-    body += b'LIST' + struct.pack('<I', 4) + b'INFO' + b'data' + struct.pack('<I', 4) + struct.pack('<hh', 32767, -32768)
+    body += b'LIST' + struct.pack('<I', 4) + b'INFO' + b'data' + struct.pack('<I', 4) + struct.pack('<hh', 32767,
+                                                                                                    -32768)
     (tmp_path / 'x.wav').write_bytes(b'RIFF' + struct.pack('<I', 4 + len(body)) + b'WAVE' + body)
     samples, _ = audio.read(str(tmp_path / 'x.wav'))
     np.testing.assert_allclose(samples[:, 0], [1, -32768 / 32767])

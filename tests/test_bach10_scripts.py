@@ -106,7 +106,8 @@ def test_where_the_network_gives_nothing_the_stems_are_silent(script, bach10, tm
 
 @pytest.mark.parametrize('arrays, message', [
     (architecture.DSD100.param_shapes(), 'holds 15 arrays of the DSD100 network; separate_bach10.py needs 17 (Bach10 '
-                                         'network) or 17 (compact Bach10 network): use examples/dsd100/separate_dsd.py'),
+                                         'network) or 17 (compact Bach10 network): use '
+                                         'examples/dsd100/separate_dsd.py'),
     ([(3, 1, 1, 7)] + architecture.BACH10_COMPACT.param_shapes()[1:],
      'holds 17 arrays of an unknown network, first shapes (3, 1, 1, 7), (50,), (50,);'),
 ])
@@ -220,7 +221,8 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     for piece in PIECES:
         (tmp_path / 'dbs' / 'transforms' / 't3_rwc' / piece).mkdir(parents=True)
     seen = []
-    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
+    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest,
+                                                                                                         at_test)))
     module.main(['--db', 'DB', '--dbs', str(tmp_path / 'dbs')] + args)
     [(flags, (used, paths), at_test)] = seen
     assert used is recipe.RECIPE and at_test == {'scale_factor': .2}

@@ -45,7 +45,8 @@ def test_what_is_open_is_filled_in():
     assert flags['floatX'] == 'float32' and 'openblas' in flags['blas.ldflags']
     assert complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
     python = complete({}, None)
-    assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py', 'optimizer_excluding': 'fusion:inplace',
+    assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py',
+                      'optimizer_excluding': 'fusion:inplace',
                       'blas.ldflags': ''}
 
 
@@ -79,7 +80,8 @@ def test_another_process_that_compiles_is_waited_for(script, tmp_path, level, ex
     program = tmp_path / 'program.py'
     program.write_text(
         'import os, shutil, sys, threading\nsys.path.insert(0, %r)\n'
-        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import prepare\nprepare(verbose=False)\n'
+        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import '
+        'prepare\nprepare(verbose=False)\n'
         'from theano.gof import compilelock\n'
         'def lock(pid):\n    os.mkdir("lock")\n'
         '    open("lock/lock", "w").write("%%d_1_%%s" %% (pid, compilelock.hostname))\n'
@@ -95,7 +97,8 @@ def test_compiling_is_said_once_and_only_where_it_is_done(script, tmp_path, no_r
     program = tmp_path / 'program.py'
     program.write_text(
         'import sys\nsys.path.insert(0, %r)\n'
-        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import prepare\ntheano = prepare(seconds=7)\n'
+        'from deepconvsep import command\ncommand.enable_default_logging(%r)\nfrom deepconvsep.backend.prepare import '
+        'prepare\ntheano = prepare(seconds=7)\n'
         'x = theano.tensor.vector()\n'
         'for y in (x + 1, theano.tensor.exp(x)):\n    theano.function([x], y)([0])\nprepare()\n' % (ROOT, level))
     for expected in (lines, 0):   # the cache is empty, and warm

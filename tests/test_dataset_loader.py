@@ -311,7 +311,8 @@ def test_memory_stays_within_the_allowance(tmp_path):
     tensor = np.random.default_rng(0).uniform(size=(3, 1600, 256)).astype(np.float32)
     for number in range(40):
         write(tmp_path, 's%02d' % number, tensor, dtype=np.float32)
-    done = subprocess.run([sys.executable, '-c', MEMORY, str(tmp_path)], capture_output=True, env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'), text=True)
+    done = subprocess.run([sys.executable, '-c', MEMORY, str(tmp_path)], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'))
     assert done.returncode == 0, done.stderr
     allowance, seen, total = json.loads(done.stdout)
     assert allowance == 46 and total == 40 * 160 and seen == 3 * total

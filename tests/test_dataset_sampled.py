@@ -54,7 +54,7 @@ def test_goes_on_where_it_stopped(folder):
     expected = windows(data.chunks()) + windows(data.chunks())
     broken, states = sampled(folder), []
     list(broken.chunks())
-    for chunk in broken.chunks():
+    for _ in broken.chunks():
         states.append(broken.state(1))
         break
     other = sampled(folder)

@@ -40,7 +40,8 @@ def start(tone, dsd_model):
     """Begin a separation into a folder."""
     def begin(folder, *more, options=(), **popen):
         popen = dict({'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}, **popen)
-        return subprocess.Popen([sys.executable, *options, SEPARATE, '-i', tone, '-o', str(folder), '-m', dsd_model, '--quiet',
+        return subprocess.Popen([sys.executable, *options, SEPARATE, '-i', tone, '-o', str(folder), '-m', dsd_model,
+                                 '--quiet',
                                  *more], universal_newlines=True, **popen)
     return begin
 

@@ -132,7 +132,8 @@ def test_settings_of_other_weights_are_refused(tmp_path):
     ('settings.window', 'kaiser', 'gives window'), ('settings.hop_size', 0, 'gives hop_size'),
     ('settings.sources', ['../up', 'b', 'c', 'd'], 'gives sources'), ('settings.overlap', 30, 'does not describe'),
     ('settings.scale_factor', '0.3', 'gives scale_factor'), ('network.kernel', [15], 'kernel'),
-    ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'cannot be built'), ('network.hidden', 127, 'does not describe'),
+    ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'cannot be built'),
+    ('network.hidden', 127, 'does not describe'),
     ('network.decoders', [0, 5], 'cannot be built'), ('network', None, 'does not describe a network'),
 ])
 def test_bad_settings_are_named(tmp_path, where, value, message):

@@ -174,11 +174,13 @@ def test_features_training_and_evaluation(tmp_path, columns):
         sound_tree.write_song(db, song, 44100, subset, seed=10 * seed)
     assert_clean(terminal.run(columns, 'examples/dsd100/compute_features.py', '--db', db, '--float32'), columns, 1)
     # two epochs, then three songs
-    seen = terminal.run(columns, 'examples/dsd100/trainCNN.py', '--db', db, '--output', tmp_path / 'out', '--nepochs', 2,
+    seen = terminal.run(columns, 'examples/dsd100/trainCNN.py', '--db', db, '--output', tmp_path / 'out', '--nepochs',
+                        2,
                         '--batch_size', 4)
     assert_clean(seen, columns, 5)
     assert sum('epoch ' in bar for bar in seen.lines) == 2, 'the bars of epochs are erased'
-    seen = terminal.run(columns, 'evaluation/DSD100_eval_only.py', '--db', db, '--estimates', tmp_path / 'out' / 'output',
+    seen = terminal.run(columns, 'evaluation/DSD100_eval_only.py', '--db', db, '--estimates',
+                        tmp_path / 'out' / 'output',
                         '--output', tmp_path / 'scores')
     assert_clean(seen, columns, 1)
 

@@ -90,7 +90,8 @@ def flags_of():
 def demo(tmp_path_factory):
     """A folder in which the demo has been run."""
     folder = tmp_path_factory.mktemp('demo')
-    done = subprocess.run([sys.executable, os.path.join(ROOT, 'tools/demo.py'), '--shipped', '-o', 'demo'], cwd=str(folder),
+    done = subprocess.run([sys.executable, os.path.join(ROOT, 'tools/demo.py'), '--shipped', '-o', 'demo'],
+                          cwd=str(folder),
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder

@@ -120,7 +120,8 @@ def test_rwc_recorded(golden, golden_json, bank, monkeypatch, tmp_path, style):
                 continue
             same(recorded, keys[name + ('__m_',)], data.transform().compute_transform(signals))
             path = str(tmp_path / 'x.data')
-            notes.write(path, scored.kinds(scores, combination, recipe.LEGACY_SETTINGS), recipe.LEGACY_SETTINGS, 10 ** 6,
+            notes.write(path, scored.kinds(scores, combination, recipe.LEGACY_SETTINGS), recipe.LEGACY_SETTINGS,
+                        10 ** 6,
                         2. * chunk, 2. * chunk + 2)
             for tag in ('__g_', '__e_'):
                 same(recorded, keys[name + (tag,)], tensors.load_tensor(path, tag))
@@ -154,7 +155,8 @@ def test_rwc_script_adds_notes_to_what_the_score_free_one_made(script, golden, b
 
 
 def test_rwc_script_as_the_original(script, golden, bank, tmp_path):
-    done = succeed(script(FOLDER + 'compute_features_bach10rwc.py', '--db', golden('6_features/bach10rwc_db'), '--rwc', bank,
+    done = succeed(script(FOLDER + 'compute_features_bach10rwc.py', '--db', golden('6_features/bach10rwc_db'), '--rwc',
+                          bank,
                           '--chunk_size', 2, '--sample_size', 3, '--original', 0, '--nprocs', 1, '--feature_path',
                           tmp_path, '--legacy'))
     assert re.search(r'[1-9]\d* files written', done.stderr)

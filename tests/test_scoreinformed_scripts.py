@@ -82,9 +82,11 @@ def trained(trees, tmp_path_factory):
         done = subprocess.run([sys.executable, os.path.join(ROOT, FOLDER + name + '.py')] + [str(arg) for arg in args],
                               cwd=str(out), capture_output=True, text=True)
         return succeed(done)
-    run('compute_features_bach10rwc', '--db', trees / 'sibelius', '--rwc', trees / 'rwc', '--sample_size', 4, '--original',
+    run('compute_features_bach10rwc', '--db', trees / 'sibelius', '--rwc', trees / 'rwc', '--sample_size', 4,
+        '--original',
         0, '--dtype', 'float32', '--feature_path', out / 'features', '--quiet')
-    done = run('trainCNNrwc', '--db', trees / 'bach10', '--feature_path', out / 'features', '--output', out, '--network',
+    done = run('trainCNNrwc', '--db', trees / 'bach10', '--feature_path', out / 'features', '--output', out,
+               '--network',
                'compact', '--nepochs', 5, '--overlap', 20, '--batch_size', 16, '--quiet')
     return out, done
 
@@ -110,13 +112,15 @@ def test_aligned_coarse_and_wrong_scores(script, trees, trained, tmp_path):
     """The score decides what is separated; a score of another piece is told, one that is aligned a little worse is
     not."""
     piece, other = PIECES
-    flags = ['-i', trees / 'mixtures' / (piece + '.wav'), '-m', trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', '--quiet']
+    flags = ['-i', trees / 'mixtures' / (piece + '.wav'), '-m', trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl',
+             '--quiet']
     found = {}
     for name, more in {'aligned': ['--scores', trees / 'bach10', '--score_ending', '_g'],
                        'coarse': ['--scores', trees / 'bach10' / piece],
                        'wrong': ['--scores', trees / 'bach10' / other]}.items():
         done = succeed(script(SEPARATE, *flags, '-o', tmp_path / name, *more))
-        assert done.stdout.split() == [str(tmp_path / name / ('%s_%s.wav' % (piece, source))) for source in data.SOURCES]
+        assert done.stdout.split() == [str(tmp_path / name / ('%s_%s.wav' % (piece,
+                                                                             source))) for source in data.SOURCES]
         assert ('the score does not match the sound' in done.stderr) == (name == 'wrong'), done.stderr
         found[name] = quality(trees, tmp_path / name, '%s_%s.wav', piece)
     assert min(found['aligned'], found['coarse']) > found['wrong'] + 1, found
@@ -143,7 +147,8 @@ def test_scores_beside_the_input_and_in_other_formats(script, trees, trained, tm
     assert 'does not match' not in done.stderr
     shutil.copytree(str(tmp_path / 'out'), str(tmp_path / 'stems'))
     for source in data.SOURCES:
-        os.rename(str(tmp_path / 'stems' / ('x_%s.wav' % source)), str(tmp_path / 'stems' / ('%s_%s.wav' % (piece, source))))
+        os.rename(str(tmp_path / 'stems' / ('x_%s.wav' % source)), str(tmp_path / 'stems' / ('%s_%s.wav' % (piece,
+                                                                                                            source))))
     expected = quality(trees, trained[0] / 'output' / 'CNNrwc_se1_gt', '%s-%s.wav', piece)
     assert abs(quality(trees, tmp_path / 'stems', '%s_%s.wav', piece) - expected) < 1
 
@@ -210,7 +215,8 @@ def test_models_are_told_apart(tmp_path):
     sizes = {network.name: (len(network.param_shapes()), network.param_shapes()[-1]) for network in recipe.NETWORKS[:3]}
     assert list(sizes.values()) == [(17, (4,)), (17, (16,)), (11, (4,))]
     assert architecture.identify(architecture.SCOREINFORMED.param_shapes()) is architecture.SCOREINFORMED
-    with pytest.raises(InputError, match='holds 17 arrays of the compact Bach10 network; x needs .*: use examples/bach10/'):
+    with pytest.raises(InputError, match='holds 17 arrays of the compact Bach10 network; x needs .*: use '
+                                         'examples/bach10/'):
         store.load(bare(tmp_path / 'm.pkl', architecture.BACH10_COMPACT), recipe.NETWORKS, 'x')
     with pytest.raises(InputError, match=': use examples/bach10_scoreinformed/separate_bach10.py'):
         store.load(bare(tmp_path / 'm.pkl', architecture.SCOREINFORMED_1X1), data.NETWORKS, 'x')
@@ -252,7 +258,8 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
         '{"tolerance": 0.1, "fermata": 0.5, "nharmonics": 20, "interval": 50.0, "tuning": 440.0, "legacy": true, '
         '"timbre": null}')
     seen = []
-    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest, at_test)))
+    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append((flags, rest,
+                                                                                                         at_test)))
     module.main(['--db', 'DB', '--feature_path', str(tmp_path)] + args)
     [(flags, (used, paths), at_test)] = seen
     assert used is recipe.RECIPE and at_test == {'scale_factor': .2} and flags.batch_memory == 100
@@ -310,7 +317,8 @@ def test_methods(script, trees, tmp_path, method):
 
 
 def test_figure(script, trees, tmp_path):
-    done = succeed(script('plots/score_alignment.py', '--mixture', trees / 'mixtures' / (PIECES[0] + '.wav'), '--scores',
+    done = succeed(script('plots/score_alignment.py', '--mixture', trees / 'mixtures' / (PIECES[0] + '.wav'),
+                          '--scores',
                           trees / 'bach10', '--output', tmp_path, '--format', 'png', '--seconds', 4))
     path = tmp_path / ('score_alignment_%s.png' % PIECES[0])
     assert done.stdout.split() == [str(path)] and path.stat().st_size > 20000 and 'does not match' not in done.stderr

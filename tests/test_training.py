@@ -125,7 +125,8 @@ def test_a_negative_total_turns_the_gradient_around():
     with theano.configparser.change_flags(floatX='float64'):
         estimate, targets = T.tensor3(), [T.zeros((1, 1, 2)), T.constant(np.array([[[1., 3.]]]))]
         total, _ = objective.evaluate(terms, [estimate], targets)
-        value, slope = theano.function([estimate], [abs(total), theano.grad(abs(total), estimate)])(np.array([[[2., 2.]]]))
+        value, slope = theano.function([estimate], [abs(total), theano.grad(abs(total), estimate)])(np.array([[[2.,
+                                                                                                                2.]]]))
     assert value == 2 and slope.ravel().tolist() == [2, -2]
 
 
@@ -148,7 +149,8 @@ def small_features(tmp_path_factory):
 
 def start(folder, small_features, validation=None, batch_memory=4, **more):
     def load(**options):
-        return dataset.LargeDataset(small_features, batch_size=8, batch_memory=batch_memory, time_context=30, overlap=25,
+        return dataset.LargeDataset(small_features, batch_size=8, batch_memory=batch_memory, time_context=30,
+                                    overlap=25,
                                     nsources=4, tensortype='float32', seed=1, **options)
     data = load(exclude_list=[validation] if validation else [])
     held_out = load(exclude_list=['song%d' % n for n in range(4) if 'song%d' % n != validation]) if validation else None

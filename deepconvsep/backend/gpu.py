@@ -123,7 +123,8 @@ def try_kernels(context):
 
 def main(argv=None):
     """Check the device; return the exit code."""
-    flags = command.Parser(prog='deepconvsep.backend.gpu', description='Say what Theano\'s GPU back-end misses on this machine.')
+    flags = command.Parser(prog='deepconvsep.backend.gpu', description='Say what Theano\'s GPU back-end misses on '
+                                                                       'this machine.')
     flags.add_arg('--device', default='cuda0', help='as in THEANO_FLAGS')
     flags.add_arg('--links', action='store_true', help='first link CUDA\'s libraries into the virtual environment')
     args = flags.parse_args(argv)

@@ -67,7 +67,8 @@ def prepare(verbose=True, seconds=15):
     logging.root.setLevel(level)
     if device and not theano.gpuarray.pygpu_activated:
         error = failures[0].exc_info[1] if failures and failures[0].exc_info else 'Theano cannot initialise it'
-        raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing' % (device, gpu.reason(error)))
+        raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing'
+                         % (device, gpu.reason(error)))
     repairs.after_import(theano)
     repairs.import_old('lasagne')
     if verbose:

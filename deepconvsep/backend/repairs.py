@@ -47,7 +47,8 @@ def silence():
         for category in (SyntaxWarning, DeprecationWarning, FutureWarning):
             warnings.filterwarnings('ignore', category=category, module=ours)
         warnings.filterwarnings('ignore', message='pkg_resources is deprecated', module=ours)
-        warnings.filterwarnings('ignore', category=DeprecationWarning, module=r'(distutils|numpy\.distutils|pkg_resources)')
+        warnings.filterwarnings('ignore', category=DeprecationWarning,
+                                module=r'(distutils|numpy\.distutils|pkg_resources)')
         yield
 
 

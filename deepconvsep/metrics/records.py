@@ -126,7 +126,8 @@ def require_current(path):
         return
     record = read(base + '.json')
     if path.endswith('.mat') and record.get('mat') not in (None, files.sha256(path)):
-        raise InputError('%s is not the one that was written with %s: evaluate the track again' % (path, base + '.json'))
+        raise InputError('%s is not the one that was written with %s: evaluate the track again' % (path,
+                                                                                                   base + '.json'))
     for role, (name, size, time) in record.get('files', {}).items():
         name = os.path.normpath(os.path.join(os.path.dirname(path), name))
         if not os.path.isfile(name):
@@ -178,7 +179,8 @@ def _is_list(value, *kinds):
 
 
 def _is_stamps(value):
-    return isinstance(value, dict) and all(_is_list(stamp, str, int) and [type(item) for item in stamp] == [str, int, int]
+    return isinstance(value, dict) and all(_is_list(stamp, str, int) and [type(item) for item in stamp] == [str, int,
+                                                                                                            int]
                                            and '\0' not in stamp[0] for stamp in value.values())
 
 

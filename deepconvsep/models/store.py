@@ -120,7 +120,8 @@ def _same_kind(network, other):
 def _read_settings(beside, path, shapes):
     values = files.read_json(beside, 'the settings of ' + os.path.basename(path))
     if values.get('format') != FORMAT or values.get('version') != VERSION:
-        raise InputError('%s has format %.40r version %.40r, expected %s version %d: remove it, or get the pair of files again'
+        raise InputError('%s has format %.40r version %.40r, expected %s version %d: remove it, or get the pair of '
+                         'files again'
                          % (beside, values.get('format'), values.get('version'), FORMAT, VERSION))
     if values.get('sha256') != files.sha256(path):
         raise InputError('%s and %s do not belong together or are damaged: the SHA-256 of the weights differs; '

@@ -64,7 +64,8 @@ class Decoded:
             return StackedArchitecture.from_dict(values, path)
         fields = {field.name for field in dataclasses.fields(cls)} - {'biases'}
         if not isinstance(values, dict) or set(values) - {'biases'} != fields:
-            raise InputError('%s does not describe a network: expected the values %s' % (path, ', '.join(sorted(fields))))
+            raise InputError('%s does not describe a network: expected the values %s' % (path,
+                                                                                         ', '.join(sorted(fields))))
         if not isinstance(values['name'], str):
             raise InputError('%s gives the network name = %.60r, expected text: restore the file'
                              % (path, values['name']))
@@ -276,7 +277,8 @@ SCOREINFORMED_1X1_FOUR_BRANCHES = dataclasses.replace(
 SCOREINFORMED_NETWORKS = (SCOREINFORMED_FOUR_BRANCHES, SCOREINFORMED, SCOREINFORMED_ONE_BRANCH, SCOREINFORMED_COMPACT,
                           SCOREINFORMED_1X1_FOUR_BRANCHES, SCOREINFORMED_1X1)
 
-KNOWN = (DSD100, DSD100_FOUR_BRANCHES, IKALA_POOLED, IKALA, IKALA_COMPACT, BACH10, BACH10_COMPACT) + SCOREINFORMED_NETWORKS
+KNOWN = (DSD100, DSD100_FOUR_BRANCHES, IKALA_POOLED, IKALA, IKALA_COMPACT, BACH10,
+         BACH10_COMPACT) + SCOREINFORMED_NETWORKS
 
 
 def identify(shapes):

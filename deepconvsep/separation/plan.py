@@ -88,7 +88,7 @@ def plan_outputs(inputs, odir, sources, format, stem_names, several):
                                  'folders' % (other, path, os.path.dirname(output)))
         plan.append((path, outputs))
     places = {os.path.realpath(path): path for path in inputs}
-    for path, outputs in plan:
+    for _, outputs in plan:
         for output in outputs:
             if os.path.realpath(output) in places:
                 raise UsageError('%s is an input and would be overwritten: choose another output folder' % output)

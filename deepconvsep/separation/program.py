@@ -26,7 +26,8 @@ def parser(prog, description, recipe):
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
     own = recipe.default_model
     flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
-                  help='the model, .pkl (also the original\'s) or .npz, or the name of one of "python -m deepconvsep.models"')
+                  help='the model, .pkl (also the original\'s) or .npz, or the name of one of '
+                       '"python -m deepconvsep.models"')
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
     flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.sources[0])

@@ -42,7 +42,8 @@ def main(argv=None):
     for style in styles:
         make_folder(os.path.join(args.feature_path, style))
     generation.check_space(args.feature_path, seconds * number, args.dtype)
-    outcomes = jobs.run(functools.partial(compute, args.db, args.feature_path, args.dtype, ways, number, args.seed), items,
+    outcomes = jobs.run(functools.partial(compute, args.db, args.feature_path, args.dtype, ways, number, args.seed),
+                        items,
                         args.nprocs, unit='piece', quiet=args.quiet)
     generation.report(outcomes, 'files')
     return jobs.summarize(outcomes)

@@ -135,8 +135,10 @@ def add_method_flags(flags):
     """The flags that choose what separates."""
     flags.add_arg('--method', choices=METHODS, default='network',
                   help='network: the model alone, in constant memory; nmf: a factorisation of the whole piece that '
-                       'learns its spectra from it, with the score (the best stems wherever the score is in time; about '
-                       '60 MB of memory a minute); network+nmf: the factorisation, started from the stems of the network')
+                       'learns its spectra from it, with the score (the best stems wherever the score is in time; '
+                       'about '
+                       '60 MB of memory a minute); network+nmf: the factorisation, started from the stems of the '
+                       'network')
 
 
 def separator(loaded, settings, flags):
