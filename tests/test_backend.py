@@ -36,8 +36,11 @@ def test_removed_devices_are_translated(old, new):
 
 def test_what_the_user_set_stays():
     given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++',
-             'compile.wait': '7'}
-    assert complete(given, '/my/g++') == given
+             'compile.wait': '7', 'compiledir_format': 'mine'}
+    kept = complete(given, '/my/g++')
+    kept.pop('gcc.cxxflags', None)  # what NumPy 2 needs
+    assert kept == given
+    assert complete({**given, 'gcc.cxxflags': '-O1'}, '/my/g++')['gcc.cxxflags'].split()[0] == '-O1'
 
 
 def test_what_is_open_is_filled_in():
@@ -45,6 +48,8 @@ def test_what_is_open_is_filled_in():
     assert flags['floatX'] == 'float32' and 'openblas' in flags['blas.ldflags']
     assert complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
     python = complete({}, None)
+    assert '%(numpy_version)s' in python.pop('compiledir_format')
+    python.pop('gcc.cxxflags', None)
     assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py',
                       'optimizer_excluding': 'fusion:inplace',
                       'blas.ldflags': ''}
