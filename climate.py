@@ -9,4 +9,5 @@ from deepconvsep.command import (
     parse_known_args,
 )
 
-__all__ = ['add_arg', 'add_group', 'add_mutex', 'enable_default_logging', 'get_logger', 'parse_args', 'parse_known_args']
+__all__ = ['add_arg', 'add_group', 'add_mutex', 'enable_default_logging', 'get_logger', 'parse_args',
+           'parse_known_args']
