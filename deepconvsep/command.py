@@ -26,14 +26,23 @@ MAX_FLAGS = 1 << 20
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line."""
+    """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line.
 
-    def __init__(self, **kwargs):
+    Parameters
+    ----------
+    version : bool
+        Whether there is a flag ``--version``; a user's own script may have one that means something else.
+    kwargs
+        As for `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, version=True, **kwargs):
         kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
         kwargs.setdefault('fromfile_prefix_chars', '@')
         kwargs.setdefault('allow_abbrev', False)
         super().__init__(**kwargs)
-        self.add_argument('--version', action='version', version='DeepConvSep %s' % __version__)
+        if version:
+            self.add_argument('--version', action='version', version='DeepConvSep %s' % __version__)
 
     add_arg = argparse.ArgumentParser.add_argument
     add_group = argparse.ArgumentParser.add_argument_group
@@ -59,7 +68,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, '%s: error: %s (see --help)\n' % (self.prog, one_line(message)))
 
 
-_PARSER = Parser()
+_PARSER = Parser(version=False)
 
 
 def add_arg(*args, **kwargs):
@@ -107,7 +116,6 @@ positive_int = _number(int, lambda value: value > 0, 'a whole number above 0')
 non_negative_int = _number(int, lambda value: value >= 0, 'a whole number, 0 or more')
 positive_float = _number(float, lambda value: value > 0, 'a number above 0')
 non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or more')
-finite_float = _number(float, lambda value: abs(value) < float('inf'), 'a number')
 share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')
 
 
@@ -232,13 +240,11 @@ def _is_a_script():
 
 
 def handle_interruptions():
-    """Make an interruption one line wherever it comes; a prompt, or a program that handles them itself, is left
-    alone."""
+    """Make an interruption one line wherever it comes; a prompt, or a program that has its own way, is left alone."""
     if _is_a_script():
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
         signal.signal(signal.SIGINT, _interrupt)
-        # the very end of the interpreter knows no hooks: there an interruption would kill a program that has done its
-        # work
+        # the very end of the interpreter knows no hooks: there an interruption would kill a program that is done
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 

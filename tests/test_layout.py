@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+import deepconvsep
+
 ROOT_MODULES = {'climate', 'dataset', 'rwc', 'transform', 'util'}
 OUTSIDE = ROOT_MODULES | {'examples', 'evaluation', 'plots', 'tools', 'tests'}
 PACKAGE = sorted(glob.glob(os.path.join(ROOT, 'deepconvsep', '**', '*.py'), recursive=True))
@@ -75,3 +77,38 @@ def test_every_script_says_its_version(script):
                  'plots/scores.py', 'tools/demo.py'):
         done = script(path, '--version')
         assert done.returncode == 0 and done.stdout.startswith('DeepConvSep 0.'), path
+
+
+def test_the_version_is_the_same_everywhere():
+    for name, line in (('CHANGELOG.md', '## %s'), ('CITATION.cff', 'version: %s')):
+        with open(os.path.join(ROOT, name), encoding='utf-8') as source:
+            lines = source.read().splitlines()
+        assert [text for text in lines if text.split(' (')[0] == line % deepconvsep.__version__], name
+
+
+def test_the_version_leaves_flags_of_the_user_alone(tmp_path):
+    (tmp_path / 'mine.py').write_text('import climate\nclimate.add_arg("--version", type=int)\n'
+                                      'print(climate.parse_args().version)\n')
+    done = subprocess.run([sys.executable, 'mine.py', '--version', '3'], cwd=str(tmp_path),
+                          env=dict(os.environ, PYTHONPATH=ROOT), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, '3\n'), done.stderr
+
+
+def test_a_command_of_the_makefile_has_its_line():
+    done = subprocess.run(['make', '-s', 'help'], cwd=ROOT, capture_output=True, text=True)
+    listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith('make ')}
+    with open(os.path.join(ROOT, 'Makefile'), encoding='utf-8') as source:
+        phony = next(line for line in source if line.startswith('.PHONY:'))
+    assert listed == set(phony.split()[1:]) and 'Style and common mistakes' in done.stdout
+
+
+SCOREINFORMED = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(
+    ROOT, 'examples', 'bach10_scoreinformed', '*.py')) if '__main__' in open(path, encoding='utf-8').read())
+
+
+@pytest.mark.parametrize('name', SCOREINFORMED)
+def test_the_folder_that_the_original_names_leads_to_every_score_informed_script(name, script):
+    for how in (('examples/bach10_sourceseparation/%s.py' % name,),
+                ('-m', 'examples.bach10_sourceseparation.' + name)):
+        done = script(*how, '--version')
+        assert (done.returncode, done.stderr) == (0, '') and done.stdout.startswith('DeepConvSep ')

@@ -47,7 +47,8 @@ def test_the_types_are_mended_only_where_numpy_is_2(monkeypatch):
 
 def test_the_axis_has_its_name_of_numpy_2():
     seen = []
-    compiler = types.SimpleNamespace(compile_str=lambda name, code, *args, **kwargs: seen.append((name, code, args, kwargs)))
+    compiler = types.SimpleNamespace(compile_str=lambda name, code, *args, **kwargs: seen.append((name, code, args,
+                                                                                                  kwargs)))
     repairs.name_the_axis(compiler)
     once = compiler.compile_str
     repairs.name_the_axis(compiler)

@@ -134,7 +134,8 @@ def require_current(path):
             continue
         there = os.stat(name)
         # reading all sounds takes minutes: only those whose time has changed
-        if there.st_size != size or there.st_mtime_ns != time and files.sha256(name) != record['inputs'].get(role):
+        if there.st_size != size or there.st_mtime_ns != time and files.sha256(name) != record.get('inputs',
+                                                                                                   {}).get(role):
             raise InputError('%s was made from another %s than is there now: evaluate the track again'
                              % (base + '.json', name))
 
@@ -165,7 +166,7 @@ def _checked(record, path):
     fine['notes'] = _is_list(record.get('notes'), str)
     fine['targets'] = bool(record.get('targets')) and _is_targets(record['targets'])
     fine['v4'] = _is_targets(record.get('v4') or {})
-    fine['inputs'] = isinstance(record.get('inputs'), dict)
+    fine['inputs'] = isinstance(record.get('inputs', {}), dict)
     fine['files'] = _is_stamps(record.get('files', {}))
     wrong = [name for name in fine if not fine[name]]
     if wrong:

@@ -1,4 +1,4 @@
-"""The script of the same name in examples/bach10_scoreinformed, under the name that the original's README uses."""
+"""The script of the same name in examples/bach10_scoreinformed, under the folder of the original's README."""
 import os
 import sys
 
