@@ -47,7 +47,8 @@ def silence():
         for category in (SyntaxWarning, DeprecationWarning, FutureWarning):
             warnings.filterwarnings('ignore', category=category, module=ours)
         warnings.filterwarnings('ignore', message='pkg_resources is deprecated', module=ours)
-        warnings.filterwarnings('ignore', category=DeprecationWarning, module=r'(distutils|numpy\.distutils|pkg_resources)')
+        warnings.filterwarnings('ignore', category=DeprecationWarning,
+                                module=r'(distutils|numpy\.distutils|pkg_resources)')
         yield
 
 
@@ -94,8 +95,8 @@ def name_the_axis(compiler):
 def choose_types_by_value(basic):
     """NumPy 2: give Python's numbers in expressions the types they had with NumPy 1, the smallest that is exact.
 
-    Theano compares a number with its conversion, which NumPy 2 does in the converted type: there 1e-6 equals its float32.
-    Under ``floatX=float64`` that is another number in the network.
+    Theano compares a number with its conversion, which NumPy 2 does in the converted type: there 1e-6 equals its
+    float32. Under ``floatX=float64`` that is another number in the network.
     """
     cls = basic.NumpyAutocaster
     if hasattr(cls, 'original_call'):
