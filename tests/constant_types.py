@@ -62,8 +62,8 @@ def of_network(theano, network, training):
         mixture = tensor.tensor3()
         targets = [tensor.tensor3() for _ in build.source_outputs(net)]
         terms = objective.reconstruction(['s%d' % number for number in range(len(targets))])
-        loss, values, known, bias = objective.masked_loss(terms, net, lasagne.layers.get_output(net.input_layers), mixture,
-                                                          targets, noise, 1e-8, False)
+        loss, values, known, bias = objective.masked_loss(
+            terms, net, lasagne.layers.get_output(net.input_layers), mixture, targets, noise, 1e-8, False)
         params = lasagne.layers.get_all_params(net, trainable=True)
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
         inputs, outputs, updates = [entry, mixture] + targets, [loss] + values, adadelta.adadelta(gradients, params)
@@ -85,7 +85,8 @@ def collect(kinds=('masks', 'training')):
             result['numbers ' + real] = of_numbers(theano)
             for network in architecture.KNOWN:
                 for kind in kinds:
-                    result['%s, %s, %s' % (network.name, kind, real)] = of_network(theano, small(network), kind == 'training')
+                    result['%s, %s, %s' % (network.name, kind, real)] = of_network(
+                        theano, small(network), kind == 'training')
     return result
 
 
