@@ -13,8 +13,7 @@ sys.path.insert(0, ROOT)
 RECORDED = os.path.join(ROOT, 'tests', 'constant_types.json')
 
 NUMBERS = [0, 1, -1, 127, 128, -128, -129, 255, 32767, 32768, 2 ** 31 - 1, 2 ** 31, -2 ** 31 - 1, 2 ** 63 - 1, 2 ** 63,
-           0.0,
-           0.5, 0.1, 1e-6, 1e-20, 1e-40, 1e38, 1e39, 1e300, 16777216.0, 16777217.0, -1.25, float('inf'), float('nan')]
+           0.0, 0.5, 0.1, 1e-6, 1e-20, 1e-40, 1e38, 1e39, 1e300, 16777216.0, 16777217.0, -1.25, float('inf'), float('nan')]
 
 
 def of_numbers(theano):
@@ -63,9 +62,8 @@ def of_network(theano, network, training):
         mixture = tensor.tensor3()
         targets = [tensor.tensor3() for _ in build.source_outputs(net)]
         terms = objective.reconstruction(['s%d' % number for number in range(len(targets))])
-        loss, values, known, bias = objective.masked_loss(terms, net, lasagne.layers.get_output(net.input_layers),
-                                                          mixture,
-                                                          targets, noise, 1e-8, False)
+        loss, values, known, bias = objective.masked_loss(
+            terms, net, lasagne.layers.get_output(net.input_layers), mixture, targets, noise, 1e-8, False)
         params = lasagne.layers.get_all_params(net, trainable=True)
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
         inputs, outputs, updates = [entry, mixture] + targets, [loss] + values, adadelta.adadelta(gradients, params)
@@ -87,8 +85,8 @@ def collect(kinds=('masks', 'training')):
             result['numbers ' + real] = of_numbers(theano)
             for network in architecture.KNOWN:
                 for kind in kinds:
-                    result['%s, %s, %s' % (network.name, kind, real)] = of_network(theano, small(network),
-                                                                                   kind == 'training')
+                    result['%s, %s, %s' % (network.name, kind, real)] = of_network(
+                        theano, small(network), kind == 'training')
     return result
 
 

@@ -20,8 +20,8 @@ DEVICE_FLAGS = ('device', 'init_gpu_device')
 # SciPy's OpenBLAS since SciPy 1.14: all its names begin with scipy_
 SCIPY_OPENBLAS = 'libscipy_openblas-*.so'
 # the names that Theano's C code calls
-BLAS_NAMES = (['%s%s_' % (kind, name) for kind in 'sd' for name in ('axpy', 'copy', 'dot', 'gemm', 'gemv', 'ger',
-                                                                    'scal')]
+BLAS_NAMES = (['%s%s_' % (kind, name) for kind in 'sd'
+               for name in ('axpy', 'copy', 'dot', 'gemm', 'gemv', 'ger', 'scal')]
               + ['cblas_sdot', 'cblas_ddot', 'openblas_get_num_threads', 'openblas_set_num_threads'])
 # NumPy 2 took these out of its headers; Theano's C code is written for Python 2 and 3
 NUMPY_2_MACROS = ['-DNPY_PY3K=1', '-DNPY_TARGET_VERSION=NPY_2_0_API_VERSION', '-DPyInt_Check=PyLong_Check',
@@ -118,9 +118,8 @@ def cache_format(flags):
     Theano's own name knows Python only, but modules that were compiled for another NumPy do not load, or crash.
     """
     text = ' '.join('%s=%s' % (name, flags.get(name, '')) for name in ('cxx', 'gcc.cxxflags', 'blas.ldflags'))
-    return ('compiledir_%%(short_platform)s-%%(processor)s-%%(python_version)s-%%(python_bitwidth)s-'
-            'numpy_%%(numpy_version)s-%08x'
-            % zlib.crc32(text.encode()))
+    return ('compiledir_%%(short_platform)s-%%(processor)s-%%(python_version)s-%%(python_bitwidth)s'
+            '-numpy_%%(numpy_version)s-%08x' % zlib.crc32(text.encode()))
 
 
 def wanted_gpu(flags):
