@@ -55,7 +55,8 @@ def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
         np.testing.assert_array_equal(right, mended)
     done = script(*command, trees / 'one', '-o', tmp_path / 'one')
     assert done.returncode == 0
-    assert re.search(r'bassoon_b.txt: its notes sound \d % of their time; with its times divided by 1000, 9\d %', done.stderr)
+    assert re.search(r'bassoon_b.txt: its notes sound \d % of their time; with its times divided by 1000, 9\d %',
+                     done.stderr)
     # the remedy that a warning names is the one that works
     done = script(*command, trees / 'wrong', '-o', tmp_path / 'wrong')
     assert 'the score does not match the sound' in done.stderr
