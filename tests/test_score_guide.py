@@ -1,4 +1,4 @@
-"""score_guide.py and score_match.py: notes of any length, masks on the fly, and what is said about a wrong score."""
+"""Guides and what they say: notes of any length, masks on the fly, wrong scores."""
 import dataclasses
 import re
 
@@ -260,8 +260,8 @@ def test_exchanged_scores(magnitudes):
     [warning] = [each for each in named([fourth, second, third, first], magnitudes) if each.startswith(NAMES[3])]
     assert warning == ('violin_b.txt: 100 % of its notes are beyond the range of the instrument; is it exchanged '
                        'with bassoon_b.txt?')
-    assert named([first, third, third, fourth], magnitudes) == ['clarinet_b.txt and saxophone_b.txt hold the same '
-                                                                'notes']
+    assert named([first, third, third, fourth], magnitudes) == [
+        'clarinet_b.txt and saxophone_b.txt hold the same notes']
 
 
 def test_exchanged_scores_of_one_range():

@@ -2,8 +2,9 @@
 
 For every pitch the energy at its harmonics is compared, block by block, with that of the semitones around them. Where
 the mean over the harmonics is nearer to the pitch's best blocks than to its weak ones, it counts as sounding. On 60
-renderings of 20 chorales with three banks of samples, the notes of an instrument sounded 61 % of their time or more
-(median 91 %), also with coarse scores; moved by more than a second, 31 % on average, and at most 19 points less.
+renderings of 20 chorales with three banks of samples, the notes of an instrument's coarse score sounded 61 % of their
+time or more (median about 91 %), and 31 % on average when they were moved by more than a second; the best of these
+moves stayed 19 points or more below.
 """
 import numpy as np
 
