@@ -95,7 +95,12 @@ def load(path, expected, script):
     for index, array in enumerate(arrays):
         if not np.isfinite(array).all():
             raise InputError('%s is damaged: array %d of %d holds NaN or infinity' % (path, index, len(arrays)))
-        params.append(array.astype(np.float32, copy=False))
+        with np.errstate(over='ignore'):
+            single = array.astype(np.float32, copy=False)
+        if not np.isfinite(single).all():
+            raise InputError('%s holds %.3g in array %d of %d, expected what float32 can hold: get it again'
+                             % (path, np.abs(array).max(), index, len(arrays)))
+        params.append(single)
     return Model(path, params, network, settings, training)
 
 
