@@ -12,6 +12,22 @@ from deepconvsep.errors import InputError
 WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackmanharris, 'sinebell': stft.sinebell}
 
 
+#: Where the squares of the windows add up to less than this share of their maximum, a masked sound is noise.
+LEAST_COVER = 0.01
+
+
+def leaves_gaps(window, frame_size, hop_size):
+    """Whether frames of `frame_size` samples every `hop_size`, windowed twice, leave samples (nearly) uncovered.
+
+    >>> leaves_gaps('hanning', 1024, 512), leaves_gaps('hanning', 1024, 1024)
+    (False, True)
+    """
+    squares = np.zeros(-(-frame_size // hop_size) * hop_size)
+    squares[:frame_size] = WINDOWS[window](frame_size) ** 2
+    cover = squares.reshape(-1, hop_size).sum(axis=0)
+    return not cover.min() > LEAST_COVER * cover.max()
+
+
 @dataclass(frozen=True)
 class ScoreSettings:
     """How scores become the masks that filter the input of a score-informed network.
@@ -132,5 +148,9 @@ class Settings:
             if not fine:
                 raise InputError('%s gives %s = %.60r, which cannot be used: restore the file'
                                  % (path, name, values[name]))
+        if leaves_gaps(values['window'], values['frame_size'], values['hop_size']):
+            raise InputError('%s gives hop_size = %d, which with frames of %d samples and the window %s leaves gaps '
+                             'between them: restore the file'
+                             % (path, values['hop_size'], values['frame_size'], values['window']))
         score = ScoreSettings.from_dict(values['score'], path) if 'score' in values else None
         return cls(**dict(values, sources=tuple(sources), score=score))

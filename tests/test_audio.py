@@ -1,4 +1,5 @@
 """audio.py against recorded values and files written by other means."""
+import os
 import struct
 import wave
 
@@ -170,3 +171,79 @@ def test_extensible_and_odd_headers(tmp_path):
     (tmp_path / 'x.wav').write_bytes(b'RIFF' + struct.pack('<I', 4 + len(body)) + b'WAVE' + body)
     samples, _ = audio.read(str(tmp_path / 'x.wav'))
     np.testing.assert_allclose(samples[:, 0], [1, -32768 / 32767])
+
+
+@pytest.mark.parametrize('into', ['PCM_16', 'PCM_24', 'PCM_32', 'FLOAT'])
+@pytest.mark.parametrize('kind', ['PCM_16', 'PCM_24', 'PCM_32', 'FLOAT'])
+def test_what_was_read_is_written_as_exactly_what_it_was(tmp_path, kind, into):
+    """As libsndfile reads both files: equal where `into` can hold `kind`, to half a step where it cannot."""
+    sizes = {'PCM_16': 16, 'PCM_24': 24, 'PCM_32': 32, 'FLOAT': 25}
+    x = np.random.RandomState(0).uniform(-.99, .99, (3000, 2))
+    x[:2] = -1, .25
+    soundfile.write(str(tmp_path / 'x.wav'), x, 44100, kind)
+    with audio.Reader(str(tmp_path / 'x.wav')) as reader, \
+            audio.Writer(str(tmp_path / 'y.wav'), 44100, 2, subtype=into, full_scale=reader.full_scale) as writer:
+        for block in reader.blocks(1000):
+            writer.write(block)
+    assert writer.clipped == 0
+    before, after = (soundfile.read(str(tmp_path / name), dtype='float64')[0] for name in ('x.wav', 'y.wav'))
+    if into == kind or kind != 'FLOAT' and sizes[into] >= sizes[kind]:
+        np.testing.assert_array_equal(after, before)
+    elif into == 'FLOAT':
+        np.testing.assert_array_equal(after, before.astype(np.float32))
+    elif kind == 'FLOAT':
+        # 1.0 of a float file is the largest integer, as in the original, and does not saturate
+        top = 2. ** (sizes[into] - 1)
+        np.testing.assert_array_equal(np.rint(after * top), np.rint(before * (top - 1)))
+    else:
+        assert np.abs(after - before).max() <= .5 / 2 ** (sizes[into] - 1)
+
+
+def test_a_sum_of_files_of_several_formats_has_one_scale(tmp_path):
+    from deepconvsep.audio.mixture import Mixture
+    x = np.full((100, 1), .25)
+    for kind in ('PCM_16', 'PCM_24', 'FLOAT'):
+        soundfile.write(str(tmp_path / (kind + '.wav')), x, 44100, kind)
+    before = sum(soundfile.read(str(tmp_path / (kind + '.wav')))[0] for kind in ('PCM_16', 'PCM_24', 'FLOAT'))
+    with Mixture([str(tmp_path / (kind + '.wav')) for kind in ('PCM_16', 'PCM_24', 'FLOAT')]) as mixture:
+        total = np.concatenate(list(mixture.blocks()))[:, 0] * mixture.full_scale
+    np.testing.assert_allclose(total, before, atol=1e-12)
+
+
+@pytest.mark.parametrize('subtype', ['PCM_16', 'FLOAT'])
+@pytest.mark.parametrize('bad', [np.nan, np.inf, 1e300])
+def test_what_is_not_finite_is_not_written(tmp_path, subtype, bad):
+    if subtype == 'PCM_16' and np.isfinite(bad):
+        assert audio.write(str(tmp_path / 'x.wav'), [bad], 44100) == 1  # saturates
+        return
+    x = np.zeros(44100)
+    x[22050] = bad
+    with pytest.raises(InputError, match='cannot write .*x.wav: NaN or infinity at 0.500 s'):
+        audio.write(str(tmp_path / 'x.wav'), x, 44100, subtype=subtype)
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize('rate', [8000, 22050, 44101, 48000, 96000, 999983])
+@pytest.mark.parametrize('block', [7, 5000])
+def test_the_edges_of_resampled_sounds(rate, block):
+    """A tone that starts and ends at any value, against its formula; the blocks do not matter."""
+    def tone(count, at):
+        return .2 * np.sin(2 * np.pi * 440 * np.arange(count) / at + 1)
+    x = tone(20000 if rate > 500000 else 4000, rate)[:, None]
+    blocks = [x[start:start + block] for start in range(0, len(x), block)]
+    y = np.concatenate(list(audio.resample_blocks(blocks, rate, 44100, 1)))[:, 0]
+    assert len(y) == round(len(x) * 44100 / rate)
+    # the last samples lie behind the last one of a lower rate
+    np.testing.assert_allclose(y, tone(len(y), 44100), atol=0.012)
+    assert np.abs(y - tone(len(y), 44100))[20:-20].max() < 2e-3
+    back = np.concatenate(list(audio.resample_blocks([y[:, None]], 44100, rate, 1)))[:, 0]
+    common = min(len(back), len(x))
+    np.testing.assert_allclose(back[:common], x[:common, 0], atol=5e-4)
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 300])
+def test_the_shortest_sounds_are_resampled(count):
+    x = np.full((count, 2), .3)
+    y = np.concatenate(list(audio.resample_blocks([x], 48000, 44100, 2)))
+    assert y.shape == (round(count * 44100 / 48000), 2)
+    np.testing.assert_allclose(y, .3, atol=1e-6)

@@ -14,6 +14,7 @@ from conftest import ROOT
 from deepconvsep import audio
 from deepconvsep.errors import InputError
 from deepconvsep.features import program
+from deepconvsep.models import store
 from deepconvsep.separation.separator import Separator
 from deepconvsep.separation.sound import separate_file
 from examples.dsd100 import recipe
@@ -23,8 +24,12 @@ STEMS = ['bass.wav', 'drums.wav', 'other.wav', 'vocals.wav']
 
 
 @pytest.fixture(scope='session')
-def dsd_model(golden):
-    return golden('5_end_to_end/dsd/model_dsd.pkl')
+def dsd_model(golden, tmp_path_factory):
+    """The recorded model with its settings beside it, without which there is a warning."""
+    loaded = store.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'a test')
+    path = str(tmp_path_factory.mktemp('model') / 'm.pkl')
+    store.save(path, loaded.params, loaded.network, recipe.LEGACY_SETTINGS, {})
+    return path
 
 
 @pytest.fixture(scope='session')
@@ -248,9 +253,7 @@ def test_odd_sounds_and_names(separator, tmp_path, name, samples, rate):
     for stem, found in stems:
         assert found == rate and stem.shape == samples.shape and np.isfinite(stem).all()
     total = sum(stem for stem, _ in stems)
-    # the edges of a resampled signal ring
-    inner = slice(None) if rate == 44100 else slice(600, -600)
-    np.testing.assert_allclose(total[inner], samples[inner], atol=2e-3 if rate != 44100 else 1e-5)
+    np.testing.assert_allclose(total, samples, atol=2e-3 if rate != 44100 else 1e-5)
     with open(path, 'rb') as source:
         assert source.read() == before
 

@@ -130,6 +130,7 @@ def test_settings_of_other_weights_are_refused(tmp_path):
 @pytest.mark.parametrize('where,value,message', [
     ('format', 'other', 'has format'), ('version', 99, 'version 99'), ('settings', {}, 'does not hold the settings'),
     ('settings.window', 'kaiser', 'gives window'), ('settings.hop_size', 0, 'gives hop_size'),
+    ('settings.hop_size', 1024, 'leaves gaps'), ('settings.hop_size', 980, 'leaves gaps'),
     ('settings.sources', ['../up', 'b', 'c', 'd'], 'gives sources'), ('settings.overlap', 30, 'does not describe'),
     ('settings.scale_factor', '0.3', 'gives scale_factor'), ('network.kernel', [15], 'kernel'),
     ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'cannot be built'),
@@ -225,3 +226,18 @@ def test_a_thousand_mutated_models(tmp_path, recorded_model):
         else:
             assert [param.shape for param in loaded.params] == architecture.DSD100.param_shapes()
     assert refused > 700
+
+
+@pytest.mark.parametrize('value,message', [(1e300, 'holds 1e.300 in array 3 of 15, expected what float32 can hold'),
+                                           (np.nan, 'array 3 of 15 holds NaN or infinity')])
+def test_weights_that_float32_cannot_hold_are_refused(tmp_path, value, message):
+    params = [np.zeros(shape) for shape in architecture.DSD100.param_shapes()]
+    params[3].flat[1] = value
+    for name in ('m.npz', 'm.pkl'):
+        if name == 'm.npz':
+            np.savez(str(tmp_path / name), *params)
+        else:
+            with open(str(tmp_path / name), 'wb') as out:
+                pickle.dump(params, out, 2)
+        with pytest.raises(InputError, match=name + '.*' + message):
+            store.load(str(tmp_path / name), recipe.NETWORKS, 'separate_dsd')

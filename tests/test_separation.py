@@ -3,6 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import soundfile
 
 import transform
 import util
@@ -137,8 +138,8 @@ def test_other_rates_keep_rate_and_length(separator, tmp_path, rate, length):
 def test_nothing_is_written_when_an_input_turns_bad(separator, tmp_path):
     x = RS(11).uniform(-0.5, 0.5, (200000, 1))
     x[150000] = np.nan
-    audio.write(str(tmp_path / 'x.wav'), x, 44100, subtype='FLOAT')
-    with pytest.raises(InputError, match='NaN'):
+    soundfile.write(str(tmp_path / 'x.wav'), x, 44100, 'FLOAT')
+    with pytest.raises(InputError, match='holds NaN'):
         separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'],
                                  quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ['x.wav']

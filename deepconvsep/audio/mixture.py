@@ -22,6 +22,8 @@ class Mixture:
         What messages call it.
     rate, channels, frames : int
         As of a reader; `frames` of the longest file.
+    full_scale : float
+        As of a reader, of the first file; those that differ are brought to it.
 
     Raises
     ------
@@ -39,7 +41,7 @@ class Mixture:
                     raise InputError('%s has %d channels at %d Hz, expected %d at %d Hz as %s has: convert it' % (
                         reader.path, reader.channels, reader.rate, first.channels, first.rate, first.path))
             self._stack = stack.pop_all()
-        self.rate, self.channels = first.rate, first.channels
+        self.rate, self.channels, self.full_scale = first.rate, first.channels, first.full_scale
         self.frames = max(reader.frames for reader in self._readers)
 
     def __enter__(self):
@@ -57,8 +59,9 @@ class Mixture:
         nothing = np.zeros((0, self.channels))
         for parts in itertools.zip_longest(*(reader.blocks(size) for reader in self._readers), fillvalue=nothing):
             total = np.zeros((max(map(len, parts)), self.channels))
-            for part in parts:
-                total[:len(part)] += part
+            for reader, part in zip(self._readers, parts):
+                same = reader.full_scale == self.full_scale
+                total[:len(part)] += part if same else part * (reader.full_scale / self.full_scale)
             yield total
 
 

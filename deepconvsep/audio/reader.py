@@ -2,6 +2,8 @@
 
 Full scale is the original's: the largest positive sample of an integer format is 1.0 (a 16-bit sample is
 divided by 32767), so that the most negative one is slightly below -1. Float files are taken as they are.
+Other programs divide by 32768; `Reader.full_scale` is the factor between the two, and a `Writer` that is given
+it writes every sample of the file, in any wider format, as exactly what it was.
 """
 import logging
 import re
@@ -36,6 +38,8 @@ class Reader:
         Samples per channel, as the header says.
     subtype : str
         Sample format, such as 'PCM_16', by libsndfile's name.
+    full_scale : float
+        Times this, the samples are what other programs read: the most negative one is -1. For a `Writer`.
     cut_off : bool
         The file is shorter than its header says. Other formats than WAV may show it only when they have been read.
 
@@ -64,6 +68,7 @@ class Reader:
         self.subtype = self._file.subtype
         self.cut_off = bool(re.search(r'data : \d+ \(should be', self._file.extra_info))
         self._bits = BITS.get(self.subtype)
+        self.full_scale = 1 - 2. ** (1 - self._bits) if self._bits else 1.
 
     def __enter__(self):
         return self

@@ -24,6 +24,9 @@ class Writer:
         FLOAT is for WAV only.
     rounding : callable
         How samples become integers: `numpy.rint` (nearest), or `numpy.trunc` (towards 0, as the original).
+    full_scale : float, optional
+        That of the `Reader` of the samples: what was read from integers is then written at exactly its level, in any
+        format. None, and for integers 1 (a float file): 1.0 is the largest integer of the format, as the original.
 
     Attributes
     ----------
@@ -31,12 +34,18 @@ class Writer:
         Samples outside full scale so far. They saturate (the original let them wrap around).
     """
 
-    def __init__(self, path, rate, channels=1, format='WAV', subtype='PCM_16', rounding=np.rint):
+    def __init__(self, path, rate, channels=1, format='WAV', subtype='PCM_16', rounding=np.rint, full_scale=None):
         if not soundfile.check_format(format, subtype):
             raise InputError('%s cannot hold %s: choose WAV for float, or PCM_16 or PCM_24 for FLAC'
                              % (format, subtype))
         self.path, self.clipped = path, 0
-        self._bits, self._rounding = BITS.get(subtype), rounding
+        self._bits, self._rounding, self._rate, self._written = BITS.get(subtype), rounding, rate, 0
+        # what the samples are multiplied with
+        if self._bits is None:
+            self._scale = full_scale or 1.
+        else:
+            top = 2. ** (self._bits - 1)
+            self._scale = top - 1 if full_scale in (None, 1) else top * full_scale
         self._atomic = files.atomic_path(path)
         temporary = self._atomic.__enter__()
         try:
@@ -59,11 +68,23 @@ class Writer:
         return self._atomic.__exit__(kind, error, traceback)
 
     def write(self, samples):
-        """Append float samples, shape (samples,) or (samples, channels)."""
+        """Append float samples, shape (samples,) or (samples, channels).
+
+        Raises
+        ------
+        InputError
+            When they are not finite in the format, or the disk is full.
+        """
         samples = np.asarray(samples)
         if self._bits is None:
-            samples = samples.astype(np.float64 if self._file.subtype == 'DOUBLE' else np.float32)
-        else:
+            with np.errstate(over='ignore'):
+                samples = (samples * self._scale).astype(np.float64 if self._file.subtype == 'DOUBLE' else np.float32)
+        if not np.isfinite(samples).all():
+            first = np.nonzero(~np.isfinite(samples))[0][0]
+            raise InputError('cannot write %s: NaN or infinity at %.3f s, expected finite samples'
+                             % (self.path, (self._written + first) / self._rate))
+        self._written += len(samples)
+        if self._bits is not None:
             samples = self._integers(samples)
         try:
             self._file.write(samples)
@@ -72,7 +93,7 @@ class Writer:
 
     def _integers(self, samples):
         top = 2 ** (self._bits - 1) - 1
-        values = self._rounding(samples * float(top))
+        values = self._rounding(samples * self._scale)
         outside = (values > top) | (values < -top - 1)
         self.clipped += int(outside.sum())
         values = np.clip(values, -top - 1, top)

@@ -96,10 +96,11 @@ def load(path, expected, script):
         if not np.isfinite(array).all():
             raise InputError('%s is damaged: array %d of %d holds NaN or infinity' % (path, index, len(arrays)))
         with np.errstate(over='ignore'):
-            params.append(array.astype(np.float32, copy=False))
-        if not np.isfinite(params[-1]).all():
-            raise InputError('%s cannot be used: array %d of %d holds values up to %.3g, more than float32 can hold'
-                             % (path, index, len(arrays), np.abs(array).max()))
+            single = array.astype(np.float32, copy=False)
+        if not np.isfinite(single).all():
+            raise InputError('%s holds %.3g in array %d of %d, expected what float32 can hold: get it again'
+                             % (path, np.abs(array).max(), index, len(arrays)))
+        params.append(single)
     return Model(path, params, network, settings, training)
 
 

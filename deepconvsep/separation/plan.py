@@ -76,7 +76,7 @@ def plan_outputs(inputs, odir, sources, format, stem_names, several):
     Raises
     ------
     UsageError
-        When two inputs would be written to the same place, or an input over itself.
+        When two inputs or two stems would be written to the same place, or an input over itself.
     """
     plan, owner = [], {}
     for path, name in inputs.items():
@@ -86,6 +86,11 @@ def plan_outputs(inputs, odir, sources, format, stem_names, several):
             if other != path:
                 raise UsageError('%s and %s would both be written to %s: rename one, or separate them into different '
                                  'folders' % (other, path, os.path.dirname(output)))
+        for number, output in enumerate(map(os.path.normcase, outputs)):
+            if output in map(os.path.normcase, outputs[:number]):
+                raise UsageError('two stems of %s, of the sources %s, would both be written to %s: leave out '
+                                 '--accompaniment, or name the sources of the model otherwise'
+                                 % (path, ', '.join(sources), outputs[number]))
         plan.append((path, outputs))
     places = {os.path.realpath(path): path for path in inputs}
     for _, outputs in plan:

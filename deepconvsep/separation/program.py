@@ -11,7 +11,7 @@ from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
 from deepconvsep.separation import page
 from deepconvsep.separation.plan import gather, is_batch, plan_outputs, refuse_existing
-from deepconvsep.settings import WINDOWS
+from deepconvsep.settings import WINDOWS, leaves_gaps
 
 logger = command.get_logger('separate')
 
@@ -109,11 +109,19 @@ def separate(plan, recipe, loaded, settings, flags):
 def choose_settings(loaded, legacy, flags):
     """The settings beside the model, or the original script's, with the flags that were given on top."""
     settings = loaded.settings or legacy
+    if loaded.settings is None:
+        logger.warning('%s is missing, as beside the original\'s models: assumed window %s, overlap %d, frames of %d '
+                       'samples, hop %d, %d Hz', store.settings_path(loaded.path), flags.window or settings.window,
+                       settings.overlap if flags.overlap is None else flags.overlap, settings.frame_size,
+                       settings.hop_size, settings.sample_rate)
     changes = {name: getattr(flags, name) for name in ('window', 'overlap') if getattr(flags, name) is not None}
     settings = dataclasses.replace(settings, **changes)
     if settings.overlap >= loaded.network.time_context:
         raise UsageError('--overlap is %d, expected less than the %d frames that the network sees'
                          % (settings.overlap, loaded.network.time_context))
+    if leaves_gaps(settings.window, settings.frame_size, settings.hop_size):
+        raise UsageError('--window is %s, which leaves gaps between frames of %d samples every %d: choose another'
+                         % (settings.window, settings.frame_size, settings.hop_size))
     return settings
 
 

@@ -7,11 +7,16 @@ is kept), synthesis. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/IC
 import numpy as np
 
 from deepconvsep import audio, stft
+from deepconvsep.errors import InputError
 from deepconvsep.separation import crossfade
 from deepconvsep.settings import WINDOWS
 
 # the masks' noise is far below audibility; with a fixed seed the same input gives the same bytes
 NOISE_SEED = 0
+
+
+class NotFinite(InputError):
+    """The network's masks are not numbers, and no sound can be made of them."""
 
 
 class Separator:
@@ -51,6 +56,11 @@ class Separator:
         ------
         ndarray of float64, shape (samples, stems, channels)
             As many samples in all as went in.
+
+        Raises
+        ------
+        NotFinite
+            When weights or sound are so large that float32 overflows; with the time.
         """
         analysis = None
         masking = _Masking(self._masks, self.network, self.settings, self.batch_size, guide)
@@ -87,6 +97,9 @@ class _Masking:
         self._function, self._network, self._batch_size = function, network, batch_size
         self._guide = guide or (lambda first, magnitudes: magnitudes[:, None])
         self._scale = settings.scale_factor / np.sqrt(settings.frame_size)
+        self._seconds = settings.hop_size / settings.sample_rate
+        # without noise in the numerator, masks are 0 where the network hears nothing
+        self._least = np.finfo(np.float32).tiny if settings.mask_noise_in_numerator else 0
         self._step = network.time_context - settings.overlap
         self._overlap = settings.overlap
         self._fade = crossfade.CrossFade(network.time_context, settings.overlap)
@@ -105,21 +118,36 @@ class _Masking:
             left = crossfade.window_count(frames, self._network.time_context, self._overlap) - self._windows
             if left > 0:
                 yield self._batch(left)
-            yield self._pending, self._fade.finish()[:, :self._pending.shape[1]]
+            yield self._pending, self._finite(self._fade.finish()[:, :self._pending.shape[1]])
 
     def _batch(self, count):
         """Run the next `count` windows, up to `batch_size`, zero-padded; return the frames they complete."""
         covered = (self._batch_size - 1) * self._step + self._network.time_context
-        there = (np.abs(self._pending[0, :covered]) * self._scale).astype(np.float32)
+        with np.errstate(over='ignore'):  # infinity is found in the masks
+            there = (np.abs(self._pending[0, :covered]) * self._scale).astype(np.float32)
         channels = np.zeros((covered, self._network.channels, self._network.feat_size), np.float32)
         channels[:len(there)] = self._guide(self._windows * self._step, there)
         windows = np.lib.stride_tricks.sliding_window_view(channels, self._network.time_context, axis=0)
         masks = self._function(np.ascontiguousarray(windows[::self._step].transpose(0, 1, 3, 2)))
-        final = np.concatenate([self._fade.push(mask) for mask in masks[:count]], axis=1)
+        final = self._finite(np.concatenate([self._fade.push(mask) for mask in masks[:count]], axis=1))
         spectrum = self._pending[:, :count * self._step]
         self._pending = self._pending[:, count * self._step:]
         self._windows += count
         return spectrum, final[:, :spectrum.shape[1]]
+
+
+    def _finite(self, masks):
+        """Return the masks of the frames from the next window on; NotFinite when they are none.
+
+        Outputs beyond float32 give NaN or, when only their sum is, masks that are all 0.
+        """
+        total = masks.sum(axis=0)
+        fine = ((total >= self._least) & (total < np.inf)).all(axis=1)
+        if not fine.all():
+            raise NotFinite('the network gives no finite masks at %.2f s: the weights of the model, or the sound, are '
+                            'too large for float32; get the model again, or make the sound softer'
+                            % ((self._windows * self._step + int(np.argmin(fine))) * self._seconds))
+        return masks
 
 
 def compile_masks(network, params, settings, batch_size):

@@ -6,6 +6,7 @@ import numpy as np
 from deepconvsep import audio, command, progress
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError
+from deepconvsep.separation.separator import NotFinite
 
 logger = command.get_logger('separation')
 
@@ -41,7 +42,7 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     Raises
     ------
     InputError
-        When the file cannot be read or an output cannot be written.
+        When the file cannot be read, an output cannot be written, or the network gives no finite masks.
     """
     model_rate = separator.settings.sample_rate
     with contextlib.ExitStack() as stack:
@@ -53,7 +54,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
         channels = reader.channels if stereo else 1
         bar = stack.enter_context(progress.Bar(reader.frames, 's of sound', 'separating', quiet,
                                                per_unit=reader.rate))
-        writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype))
+        writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype,
+                                                   full_scale=reader.full_scale))
                    for output in outputs]
         read = written = 0
 
@@ -75,8 +77,11 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
         blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
         stems = (stem.reshape(len(stem), len(outputs) * channels)
                  for stem in separator.stems(blocks, guide, stereo, accompaniment_of))
-        for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
-            write(block)
+        try:
+            for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
+                write(block)
+        except NotFinite as error:
+            raise InputError('%s: %s' % (reader.path, error)) from error
         write(np.zeros((read - written, len(outputs) * channels)))
     clipped = sum(writer.clipped for writer in writers)
     if clipped:
