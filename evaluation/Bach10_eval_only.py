@@ -108,7 +108,8 @@ def without_foreign(folders, rendered, other):
         if kinds == {not rendered}:
             foreign[method] = folder
     for method in foreign:
-        logger.warning('%s is left out: its stems are of %s, which %s evaluates', method, DATA_SETS[not rendered], other)
+        logger.warning('%s is left out: its stems are of %s, which %s evaluates', method, DATA_SETS[not rendered],
+                       other)
     if foreign and len(foreign) == len(folders):
         raise InputError('%s holds stems of %s only, expected %s: evaluate them with %s'
                          % (next(iter(foreign.values())), DATA_SETS[not rendered], DATA_SETS[rendered], other))
@@ -116,7 +117,7 @@ def without_foreign(folders, rendered, other):
 
 
 def _is_rendered(name):
-    """Whether a stem is of a Sibelius rendering (True) or of Bach10 (False), by its name; None when it is of neither."""
+    """Whether a stem is of a Sibelius rendering (True) or of Bach10 (False), by its name; None if of neither."""
     sources = '|'.join(spelling for source in SOURCES for spelling in stems.spellings(source))
     found = re.fullmatch(r'\d.*?(_(?:%s))?[-_](?:%s)' % ('|'.join(CASES), sources), name)
     return bool(found.group(1)) if found else None

@@ -75,7 +75,8 @@ def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
 @pytest.mark.parametrize('before', ['sys.ps1 = "> "', 'sys.excepthook = print', 'signal.signal(signal.SIGINT, print)'])
 def test_interruptions_are_left_to_a_prompt_and_to_a_program_that_handles_them(before):
     program = 'import signal, sys; %s; before = sys.excepthook, signal.getsignal(2); ' \
-              'from deepconvsep import command; command.handle_interruptions(); assert (sys.excepthook, signal.getsignal(2)) == before' % before
+              'from deepconvsep import command; command.handle_interruptions(); ' \
+              'assert (sys.excepthook, signal.getsignal(2)) == before' % before
     subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True)
 
 

@@ -27,7 +27,8 @@ def test_examples(name):
 def test_there_are_examples():
     finder = doctest.DocTestFinder()
     counts = {name: sum(len(test.examples) for test in finder.find(importlib.import_module(name)))
-              for name in ('transform', 'deepconvsep.data.large', 'deepconvsep.audio.reader', 'deepconvsep.backend.prepare')}
+              for name in ('transform', 'deepconvsep.data.large', 'deepconvsep.audio.reader',
+                           'deepconvsep.backend.prepare')}
     assert min(counts.values()) > 0
     # the original's README shows three uses of the transform
     assert counts['transform'] >= 10

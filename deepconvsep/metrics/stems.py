@@ -80,8 +80,8 @@ def walk(path):
 def methods(estimates, chosen=(), own_folders=()):
     """Folders of estimates by name of the method.
 
-    A folder that holds stems itself (or one of `own_folders`, such as Dev and Test, or a song) is one method, called as the
-    folder; else every sub-folder is one.
+    A folder that holds stems itself (or one of `own_folders`, such as Dev and Test, or a song) is one method, called
+    as the folder; else every sub-folder is one.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def fingerprints(track):
 
 
 def stamps(track):
-    """Path from the folder of the results, size, and time in ns of every file, by role, as lists: to see changes fast."""
+    """Path from the folder of the results, size, and time in ns of every file, by role: to see changes fast."""
     found = {}
     for kind in ('references', 'estimates'):
         for source, path in getattr(track, kind).items():

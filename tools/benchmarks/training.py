@@ -85,7 +85,7 @@ def main():
                 literal(inputs[:, None], outputs)
             sides.append(one_literal)
         times = [[] for _ in sides]
-        for number in range(flags.steps + 3):
+        for _ in range(flags.steps + 3):
             for run, each in zip(sides, times):
                 start = time.perf_counter()
                 run()

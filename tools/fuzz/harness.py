@@ -1,7 +1,7 @@
 """Runs the cases in a process of its own, which may use 1 GB and 10 s a case, and watches what it does.
 
-Reading must end in a value or in an :class:`deepconvsep.errors.InputError`. It must not start a program, open a connection, let
-a pickle name anything, or write, rename or remove anything outside of the case's folder: audit events
+Reading must end in a value or in an :class:`deepconvsep.errors.InputError`. It must not start a program, open a
+connection, let a pickle name anything, or write, rename or remove anything outside of the case's folder: audit events
 (:pep:`578`) tell.
 """
 import contextlib
