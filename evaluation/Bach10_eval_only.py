@@ -117,8 +117,7 @@ def without_foreign(folders, rendered, other):
 
 
 def _is_rendered(name):
-    """Whether a stem is of a Sibelius rendering (True) or of Bach10 (False), by its name; None when it is of
-    neither."""
+    """Whether a stem is of a Sibelius rendering (True) or of Bach10 (False), by its name; None if of neither."""
     sources = '|'.join(spelling for source in SOURCES for spelling in stems.spellings(source))
     found = re.fullmatch(r'\d.*?(_(?:%s))?[-_](?:%s)' % ('|'.join(CASES), sources), name)
     return bool(found.group(1)) if found else None

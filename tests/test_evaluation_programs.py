@@ -433,8 +433,8 @@ def test_a_window_with_a_silent_reference_has_no_score_in_a_mat_file(tmp_path):
 
 
 def test_a_mat_file_without_a_measure_is_named(tmp_path, script):
-    scores = {'sdr': [1.], 'sir': [2.], 'sar': [3.]}
-    scipy.io.savemat(str(tmp_path / 'a.mat'), {'results': {'name': 'a', 'vocals': scores}})
+    voice = {'sdr': [1.], 'sir': [2.], 'sar': [3.]}
+    scipy.io.savemat(str(tmp_path / 'a.mat'), {'results': {'name': 'a', 'vocals': voice}})
     done = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path, '--output', tmp_path / 'out')
     assert done.returncode == 1 and 'a.mat has no ISR of the vocals' in done.stderr
 
@@ -474,8 +474,8 @@ def test_the_folders_that_a_trainer_writes(tree, script):
 def test_stems_of_neither_data_set_are_still_named(tree, script):
     root = tree('bach10_tree')
     folder = os.path.join(root, 'estimates', 'm1')
-    shutil.copy(os.path.join(folder, '01-AchGottundHerr-violin.wav'), os.path.join(folder,
-                                                                                   '01-AchGottundHerr-tuba.wav'))
+    shutil.copy(os.path.join(folder, '01-AchGottundHerr-violin.wav'),
+                os.path.join(folder, '01-AchGottundHerr-tuba.wav'))
     done = bach10(script, root)
     passed(done, 1)
     assert '01-AchGottundHerr-tuba.wav belongs to no track of the data set' in done.stderr

@@ -126,16 +126,16 @@ def require_current(path):
         return
     record = read(base + '.json')
     if path.endswith('.mat') and record.get('mat') not in (None, files.sha256(path)):
-        raise InputError('%s is not the one that was written with %s: evaluate the track again' % (path,
-                                                                                                   base + '.json'))
+        raise InputError('%s is not the one that was written with %s: evaluate the track again'
+                         % (path, base + '.json'))
     for role, (name, size, time) in record.get('files', {}).items():
         name = os.path.normpath(os.path.join(os.path.dirname(path), name))
         if not os.path.isfile(name):
             continue
         there = os.stat(name)
         # reading all sounds takes minutes: only those whose time has changed
-        if there.st_size != size or there.st_mtime_ns != time and files.sha256(name) != record.get('inputs',
-                                                                                                   {}).get(role):
+        digest = record.get('inputs', {}).get(role)
+        if there.st_size != size or there.st_mtime_ns != time and files.sha256(name) != digest:
             raise InputError('%s was made from another %s than is there now: evaluate the track again'
                              % (base + '.json', name))
 
@@ -180,9 +180,9 @@ def _is_list(value, *kinds):
 
 
 def _is_stamps(value):
-    return isinstance(value, dict) and all(_is_list(stamp, str, int) and [type(item) for item in stamp] == [str, int,
-                                                                                                            int]
-                                           and '\0' not in stamp[0] for stamp in value.values())
+    return isinstance(value, dict) and all(
+        isinstance(stamp, list) and [type(item) for item in stamp] == [str, int, int] and '\0' not in stamp[0]
+        for stamp in value.values())
 
 
 def _is_targets(value):

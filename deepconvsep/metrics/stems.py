@@ -233,8 +233,7 @@ def fingerprints(track):
 
 
 def stamps(track):
-    """Path from the folder of the results, size, and time in ns of every file, by role, as lists: to see changes
-    fast."""
+    """Path from the folder of the results, size, and time in ns of every file, by role: to see changes fast."""
     found = {}
     for kind in ('references', 'estimates'):
         for source, path in getattr(track, kind).items():

@@ -35,8 +35,8 @@ def main(names):
             times.append(measure.seconds(lambda: function(inputs)))
         error = np.abs(outputs[0] - outputs[1]).max() / np.abs(outputs[0]).max()
         assert error < 2e-5, error
-        measure.compare('forward pass of the %s, 32 windows, on %s' % (arch.name, theano.config.device), 'literal',
-                        times[0], 'ours', times[1])
+        measure.compare('forward pass of the %s, 32 windows, on %s' % (arch.name, theano.config.device),
+                        'literal', times[0], 'ours', times[1])
 
 
 if __name__ == '__main__':

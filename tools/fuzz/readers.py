@@ -376,8 +376,7 @@ class Records(Reader):
         from deepconvsep.metrics import records, tables
         from plots import bach10_smc_stats, scores
         self.records, self.tables, self.stats, self.scores = records, tables, bach10_smc_stats, scores
-        assert self.scores.read_scores  # imports pandas when it is called
-        import pandas  # noqa: F401
+        import pandas  # noqa: F401  scores.read_scores imports it when it is called
         described = records.describe({'SDR': [1., np.nan], 'SIR': [np.inf, 2.], 'SAR': [3., 4.], 'ISR': [0., 1.]},
                                      [False, True], [False, False])
         self.value = {'schema': records.SCHEMA, 'version': records.VERSION, 'track': 'a', 'method': 'm', 'subset': 's',
