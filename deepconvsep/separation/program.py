@@ -56,7 +56,7 @@ def main(argv, prog, description, recipe):
         For the help.
     recipe : module
         With NETWORKS (tuple of Architecture), LEGACY_SETTINGS (Settings) and, optionally, DEFAULT_MODEL (the name of
-        one of :mod:`deepconvsep.models.known`) and ``stem_names(name, sources, several)``: the file names of the stems, without
+        one of :mod:`deepconvsep.models.known`), DEFAULT_NOTE (what is said when it separates) and ``stem_names(name, sources, several)``: the file names of the stems, without
         extension, relative to the output folder.
 
     Returns
@@ -70,6 +70,8 @@ def main(argv, prog, description, recipe):
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
     page.check(flags)
     inputs = gather(flags.ifile, flags.odir)
+    if hasattr(recipe, 'DEFAULT_NOTE') and flags.mfile == recipe.DEFAULT_MODEL:
+        logger.warning('%s', recipe.DEFAULT_NOTE)
     flags.mfile = known.locate(flags.mfile)
     loaded = store.load(flags.mfile, recipe.NETWORKS, prog)
     settings = choose_settings(loaded, recipe.LEGACY_SETTINGS, flags)

@@ -14,6 +14,11 @@ ACCOMPANIMENT_CHANNEL, VOICE_CHANNEL = 0, 1
 # the first is the one that new models are trained with: that of the published model
 NETWORKS = (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT)
 
+#: What separate_ikala.py separates with by default; see the package `models`.
+DEFAULT_MODEL = 'ikala_frets_compact'
+DEFAULT_NOTE = ('%s was trained to take the lead guitar ("voice") out of rock; for singing voice give a model of iKala '
+                'with -m' % DEFAULT_MODEL)
+
 # left and right hold one source each, so their plain sum is the mixture
 SETTINGS = Settings(SOURCES, overlap=20, downmix='sum')
 
