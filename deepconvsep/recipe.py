@@ -83,6 +83,8 @@ class Recipe:
         relative to ``<output>/output``)].
     default_model : str or None
         The model, one of :mod:`deepconvsep.models.known`, that separates when none is given. Default: one must be.
+    default_note : str
+        What is said when that one separates unasked. Default: nothing.
     stem_names : callable
         ``stem_names(name, sources, several)``: names of the stems of an input without extension, relative to the
         output folder. Default: :func:`folder_names`.
@@ -113,6 +115,7 @@ class Recipe:
     network: Callable[[Any], Architecture]
     test_songs: Callable[[Any], list]
     default_model: str | None = None
+    default_note: str = ''
     stem_names: Callable[[str, tuple, bool], list] = folder_names
     song_of: Callable[[str], str] = song_of
     training_settings: Callable[[Any], Settings] | None = None

@@ -1,13 +1,16 @@
 """The experiments on the songs of Frets on Fire, small: every step runs, songs stay apart, nothing is done twice."""
 import json
+import os
 
 import numpy as np
 import pytest
 from test_frets_on_fire import tone, write_song
 
+from deepconvsep import audio
 from deepconvsep.errors import InputError
+from deepconvsep.models import known
 from deepconvsep.network import architecture
-from examples.ikala import experiment
+from examples.ikala import experiment, recipe
 
 SCRIPT = 'examples/ikala/experiment.py'
 
@@ -53,3 +56,18 @@ def test_the_whole_chain(script, tmp_path):
     assert again.returncode == 0 and 'trainCNN' not in again.stdout and 'separate_ikala' not in again.stdout
     other = script(*command[:-3], 2, '--seconds', 2)
     assert other.returncode == 1 and 'was made with other flags or songs' in other.stderr
+
+
+def test_without_a_model_the_shipping_one_separates_and_says_what_it_is(script, tmp_path):
+    audio.write(str(tmp_path / 'song.wav'), tone(300, 2., 0.4), 44100)
+    done = script('examples/ikala/separate_ikala.py', '-i', 'song.wav', '-o', 'out', '--quiet')
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['song-music.wav', 'song-voice.wav']
+    assert len(done.stderr.splitlines()) == 1
+    assert 'lead guitar' in done.stderr and 'give a model of iKala' in done.stderr
+
+
+def test_the_licence_of_the_songs_lies_beside_the_model():
+    notice = os.path.splitext(known.path(recipe.DEFAULT_MODEL))[0] + '.LICENSE'
+    with open(notice) as source:
+        assert 'Viola Iborra' in source.read()

@@ -1,8 +1,9 @@
-"""The demo: a Bach chorale, played by instruments that the model never heard, comes apart.
+"""The demo: a chorale and a rock song, which the models never heard, come apart.
 
 Renders the beginning of a chorale with FluidR3 where FluidSynth, that SoundFont and music21 are installed; else takes
 the same rendering from demo_data. Separates the mixture with this project's model, compares the stems with the
-references, and writes demo/index.html.
+references, and writes demo/index.html. Then it takes the lead guitar out of 20 s of a song of Sectoid, which lies in
+demo_data, and writes demo/song/index.html.
 """
 import os
 import shutil
@@ -17,6 +18,8 @@ from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
 from deepconvsep.report import page
 from examples.bach10 import recipe, separate_bach10, soundfonts, synthesize
+from examples.ikala import recipe as ikala_recipe
+from examples.ikala import separate_ikala
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -24,6 +27,8 @@ SHIPPED = os.path.join(HERE, 'demo_data')
 PIECE = '01-AchGottundHerr'
 BEATS = 20   # quarter notes: two and a half lines of the chorale
 TITLE = 'J. S. Bach, “Ach Gott und Herr” (BWV 255), on instruments that the model never heard'
+SONG = 'sectoid_war-of-freedom'
+SONG_TITLE = 'Sectoid, “War of freedom”: lead guitar (“voice”) and band, of a song that the model never heard'
 
 
 def main(argv=None):
@@ -39,16 +44,31 @@ def main(argv=None):
     if args.shipped or not render(references, stems):
         for stem in stems:
             shutil.copy(os.path.join(SHIPPED, os.path.basename(stem)), stem)
-    mixture = os.path.join(args.output, PIECE + '.flac')
+    code = separate(separate_bach10, args.output, PIECE, stems, TITLE)
+    return code or separate_song(os.path.join(args.output, 'song'))
+
+
+def separate(script, output, piece, stems, title):
+    """Add up the stems, separate what that gives, write the page and say the scores; return the exit code."""
+    mixture = os.path.join(output, piece + '.flac')
     with Mixture(stems) as reader, audio.Writer(mixture, reader.rate, format='FLAC') as writer:
         for block in reader.blocks():
             writer.write(block)
-    command = ['-i', mixture, '-o', args.output, '--report', TITLE, '--references', references, '--overwrite']
-    command = [os.path.relpath(word) if os.path.isabs(word) else word for word in command]
-    code = separate_bach10.main(command)
+    command = ['-i', mixture, '-o', output, '--report', title, '--references', os.path.dirname(stems[0]), '--overwrite']
+    code = script.main([os.path.relpath(word) if os.path.isabs(word) else word for word in command])
     if code == 0:
-        summarize(args.output)
+        summarize(output, piece)
     return code
+
+
+def separate_song(output):
+    """The second part: the song that ships."""
+    references = os.path.join(output, 'references')
+    files.make_folder(references)
+    names = ['%s-%s.flac' % (SONG, source) for source in ikala_recipe.SOURCES]
+    for name in names:
+        shutil.copy(os.path.join(SHIPPED, name), os.path.join(references, name))
+    return separate(separate_ikala, output, SONG, [os.path.join(references, name) for name in names], SONG_TITLE)
 
 
 def render(folder, stems):
@@ -72,9 +92,9 @@ def render(folder, stems):
     return True
 
 
-def summarize(folder):
+def summarize(folder, piece):
     """Print the scores and where the page is."""
-    scores = files.read_json(os.path.join(folder, page.ASSETS, page.SCORES))['scores'][PIECE]
+    scores = files.read_json(os.path.join(folder, page.ASSETS, page.SCORES))['scores'][piece]
     for source, values in scores.items():
         print('%-10s SDR %5.1f dB; the mixture itself %5.1f dB' % ((source,) + tuple(
             records.decode([values['SDR'], values['mixture SDR']]))))

@@ -66,6 +66,8 @@ def main(argv, prog, description, recipe):
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
     page.check(flags)
     inputs = gather(flags.ifile, flags.odir)
+    if recipe.default_note and flags.mfile == recipe.default_model:
+        logger.warning('%s', recipe.default_note)
     flags.mfile = known.locate(flags.mfile)
     loaded = store.load(flags.mfile, recipe.networks, prog)
     settings = choose_settings(loaded, recipe.legacy_settings, flags)

@@ -15,6 +15,11 @@ ACCOMPANIMENT_CHANNEL, VOICE_CHANNEL = 0, 1
 # the first is the one that new models are trained with: that of the published model
 NETWORKS = (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT)
 
+#: What separate_ikala.py separates with by default; see the package `models`.
+DEFAULT_MODEL = 'ikala_frets_compact'
+DEFAULT_NOTE = ('%s was trained to take the lead guitar ("voice") out of rock; for singing voice give a model of iKala '
+                'with -m' % DEFAULT_MODEL)
+
 # left and right hold one source each, so their plain sum is the mixture
 SETTINGS = Settings(SOURCES, overlap=20, downmix='sum')
 
@@ -67,4 +72,4 @@ def stem_names(name, sources, several):
 RECIPE = Recipe(
     folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
     legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-    stem_names=stem_names, song_of=song_of)
+    stem_names=stem_names, song_of=song_of, default_model=DEFAULT_MODEL, default_note=DEFAULT_NOTE)

@@ -1,9 +1,11 @@
 """Separate singing voice and accompaniment with an iKala model.
 
-    python separate_ikala.py -i <inputfile> -o <outputdir> -m <path_to_model.pkl>
+    python separate_ikala.py -i <inputfile> -o <outputdir> [-m <path_to_model.pkl>]
 
 Writes <input>-voice.wav and <input>-music.wav, mono, at the input's sample rate and length. The channels of a
-stereo file are added, as in the iKala dataset, where each holds one source.
+stereo file are added, as in the iKala dataset, where each holds one source. Without -m, this project's model
+ikala_frets_compact separates, which was trained to take the lead guitar out of rock: -voice.wav is the guitar then.
+The model tells which network it is of.
 """
 import os
 import sys
