@@ -1,8 +1,8 @@
 """The folder of a dataset's features: how its files are made, what they were made from, whether there is room.
 
-Beside every feature file ``<name>__m_.data`` lies its record ``<name>__m_.json``: the settings that it was made with, and
-of every file that it was made from (sounds, scores, samples) the SHA-256, the size and the date. The feature file is
-current only while these agree. A file whose size and date are as recorded is taken for unchanged and is not read; only
+Beside every feature file ``<name>__m_.data`` lies its record ``<name>__m_.json``: the settings that it was made with,
+and of every file that it was made from (sounds, scores, samples) the SHA-256, the size and the date. The feature file
+is current only while these agree. A file whose size and date are as recorded is taken for unchanged and is not read; only
 when they differ, it is hashed. That assumes that nobody changes a file and keeps both its size and its date, to the
 nanosecond or whatever the file system keeps: where somebody does, ``--overwrite`` computes the features again. Names in
 a record are relative to the dataset, so that it may be moved.
@@ -37,7 +37,7 @@ class Source(NamedTuple):
 
 
 def sources(root, paths, prefix=''):
-    """Sources of `paths`, called by their places below the folder `root`, behind `prefix`."""
+    """The files `paths` as sources, called by their places below the folder `root`, behind `prefix`."""
     return tuple(Source(prefix + os.path.relpath(path, root), path) for path in paths)
 
 
@@ -78,11 +78,20 @@ class Origin:
             if not _is_untouched(source, record['made_from'][source.name]):
                 raise InputError('%s changed while it was read: run again' % source.path)
 
-    def is_current(self, path, tag=tensors.MAGNITUDES, shape=None, dtype=None):
+    def is_current(self, path, tag=tensors.MAGNITUDES, shape=None, dtype=None, read=True):
         """Whether the feature file `path` was made from what is there now; see the module.
 
-        A record whose files have other dates, but the same contents, gets the new dates. With `shape` and `dtype`,
-        the file must have these too: without a record, nothing else tells a file made with other settings.
+        A record whose files have other dates, but the same contents, gets the new dates.
+
+        Parameters
+        ----------
+        path : str
+            Without tag.
+        tag : str
+        shape, dtype : optional
+            What the tensor must have too: without a record, nothing else tells that it was made with other settings.
+        read : bool
+            False: the answer is no when a file would have to be read for it.
         """
         path = tensors.tagged(path, tag)
         try:
@@ -98,8 +107,8 @@ class Origin:
                 or set(record['made_from']) != {source.name for source in self.sources}:
             return False
         touched = [source for source in self.sources if not _is_untouched(source, record['made_from'][source.name])]
-        if not touched:
-            return True
+        if not touched or not read:
+            return not touched
         try:
             now = self.record()
         except InputError:   # a file is missing: whoever wants to read it will say so
@@ -237,6 +246,12 @@ def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
                              % (folder, ', '.join('%s %s' % (key, before.get(key)) for key in changed),
                                 ', '.join('%s %s' % (key, settings.get(key)) for key in changed), remedy))
     files.write_json(path, settings)
+
+
+def transform_settings(settings):
+    """What of the settings of a model decides what is in its features, a dict."""
+    values = settings.to_dict()
+    return {name: values[name] for name in ('sources', 'window', 'frame_size', 'hop_size', 'sample_rate', 'downmix')}
 
 
 def check_space(folder, needed, replaced, remedy):
