@@ -14,7 +14,8 @@ import sound_tree
 from conftest import ROOT, assert_sampled
 
 from deepconvsep.errors import InputError
-from deepconvsep.features import folder, tensors
+from deepconvsep.features import folder as folders
+from deepconvsep.features import tensors
 from deepconvsep.features import plan as plans
 from deepconvsep.features.songs import Song
 from examples.dsd100 import compute_features, layout, recipe
@@ -288,7 +289,7 @@ def test_layouts_are_told_apart(tmp_path):
 def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
     sound_tree.write_song(tmp_path, 'song', 50000)
     usage = shutil.disk_usage(str(tmp_path))._replace(free=5 * 100 * 513 * 8 - 1)
-    monkeypatch.setattr(folder.shutil, 'disk_usage', lambda path: usage)
+    monkeypatch.setattr(folders.shutil, 'disk_usage', lambda path: usage)
     with pytest.raises(InputError, match=r'has room for 0.0 GB, the features need 0.0 GB: choose --float32'):
         compute_features.main(['--db', str(tmp_path)])
     assert compute_features.main(['--db', str(tmp_path), '--float32', '--overwrite', '--quiet']) == 0

@@ -208,4 +208,4 @@ def test_nothing_plays_in_no_samples(tmp_path):
 
 def test_a_hop_beyond_the_frame_is_refused():
     with pytest.raises(ValueError, match='hopSize 700 is beyond frameSize 512: samples between the frames'):
-        Transforms(hopSize=700, frameSize=512)
+        transform.Transforms(hopSize=700, frameSize=512)

@@ -2,10 +2,10 @@
 
 Beside every feature file ``<name>__m_.data`` lies its record ``<name>__m_.json``: the settings that it was made with,
 and of every file that it was made from (sounds, scores, samples) the SHA-256, the size and the date. The feature file
-is current only while these agree. A file whose size and date are as recorded is taken for unchanged and is not read; only
-when they differ, it is hashed. That assumes that nobody changes a file and keeps both its size and its date, to the
-nanosecond or whatever the file system keeps: where somebody does, ``--overwrite`` computes the features again. Names in
-a record are relative to the dataset, so that it may be moved.
+is current only while these agree. A file whose size and date are as recorded is taken for unchanged and is not read;
+only when they differ, it is hashed. That assumes that nobody changes a file and keeps both its size and its date, to
+the nanosecond or whatever the file system keeps: where somebody does, ``--overwrite`` computes the features again.
+Names in a record are relative to the dataset, so that it may be moved.
 
 Feature files without a record (of the original, or made before there were any) count as current when they are newer
 than everything that they were made from. They are not given a record: nobody knows what they hold.
