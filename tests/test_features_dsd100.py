@@ -15,8 +15,8 @@ from conftest import ROOT, assert_sampled
 
 from deepconvsep.errors import InputError
 from deepconvsep.features import folder as folders
-from deepconvsep.features import tensors
 from deepconvsep.features import plan as plans
+from deepconvsep.features import tensors
 from deepconvsep.features.songs import Song
 from examples.dsd100 import compute_features, layout, recipe
 
