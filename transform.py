@@ -86,6 +86,9 @@ class Transforms:
         for name, value in (('frameSize', frameSize), ('hopSize', hopSize)):
             if not value >= 1 or value != int(value):
                 raise ValueError('%s is %r, expected a whole number of samples, 1 or more' % (name, value))
+        if hopSize > frameSize:
+            raise ValueError('hopSize %d is beyond frameSize %d: samples between the frames would be lost, expected at '
+                             'most %d' % (hopSize, frameSize, frameSize))
         self.ttype = ttype
         self.bins = bins
         self.frameSize = int(frameSize)

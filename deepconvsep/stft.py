@@ -100,7 +100,7 @@ def synthesis_frames(X, window, nfft):
     return scipy.fft.irfft(np.asarray(X, dtype=np.complex128), nfft)[..., :len(window)] * window
 
 
-def magnitudes(signal, window, hop, phase=False):
+def magnitudes(signal, window, hop, phase=False, out=None):
     """Magnitudes, and phases, of one signal.
 
     Parameters
@@ -112,20 +112,22 @@ def magnitudes(signal, window, hop, phase=False):
         In samples.
     phase : bool
         Return the phases too.
+    out : ndarray, shape (frames, width // 2 + 1), optional
+        Where to write the magnitudes: of float32, they are rounded to it, a tile of frames at a time.
 
     Returns
     -------
     mag : ndarray of float64, shape (frames, width // 2 + 1)
-        ``abs(STFT) / sqrt(width)``.
+        ``abs(STFT) / sqrt(width)``; `out` when that is given.
     ph : ndarray of float64, same shape
         In radians, in (-pi, pi]. Only with `phase`.
     """
     width = len(window)
     padded, count = pad(signal, width, hop)
-    mag = np.empty((count, width // 2 + 1))
-    ph = np.empty_like(mag) if phase else None
+    mag = np.empty((count, width // 2 + 1)) if out is None else out
+    ph = np.empty(mag.shape) if phase else None
     for part, spectrum in frame_blocks(padded, window, hop, width, count):
-        np.divide(np.abs(spectrum), np.sqrt(width), out=mag[part])
+        np.divide(np.abs(spectrum), np.sqrt(width), out=mag[part], casting='same_kind')
         if phase:
             ph[part] = np.angle(spectrum)
     return (mag, ph) if phase else mag

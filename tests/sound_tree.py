@@ -37,8 +37,12 @@ def dsd100_paths(db, song, subset='Dev', musdb=False):
 
 
 def write_song(db, song, samples, subset='Dev', musdb=False, channels=2, rate=44100, seed=0):
-    """Write a song of noise; returns the samples of the five files, each of shape (samples, channels)."""
-    signals = [noise(seed + number, samples, channels) for number in range(5)]
+    """Write a song of noise, whose mixture is the sum of its stems, to the bit.
+
+    Returns the samples of the five files, each of shape (samples, channels).
+    """
+    stems = [np.floor(noise(seed + number, samples, channels) * 32767 / 2) / 32767 for number in range(1, 5)]
+    signals = [sum(stems)] + stems
     for path, signal in zip(dsd100_paths(db, song, subset, musdb), signals):
         write(path, signal, rate)
     return signals
@@ -49,3 +53,9 @@ def link_song(db, model, song, subset='Dev'):
     for old, new in zip(dsd100_paths(db, model), dsd100_paths(db, song, subset)):
         os.makedirs(os.path.dirname(new), exist_ok=True)
         os.link(old, new)
+
+
+def with_records(names):
+    """What lies in a folder of features besides the recorded files `names`: how they were made, of each and of all."""
+    names = list(names)
+    return names + [name.replace('.data', '.json') for name in names if name.endswith('.data')] + ['features.json']

@@ -313,3 +313,15 @@ def test_a_cut_off_stem_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(InputError, match='cut.wav is shorter than its header says'):
         recipe.read_stems([str(path)])
+
+
+def test_a_stem_of_half_the_length_is_named(script, tmp_path):
+    (tmp_path / '01-A').mkdir()
+    for name in recipe.SOURCES:
+        audio.write(str(tmp_path / '01-A' / ('01-A-%s.wav' % name)), np.full(110000, .1), 44100)
+    command = ['examples/bach10/compute_features_bach10.py', '--db', tmp_path]
+    audio.write(str(tmp_path / '01-A' / '01-A-violin.wav'), np.full(100000, .1), 44100)   # a little shorter
+    assert script(*command).returncode == 0
+    audio.write(str(tmp_path / '01-A' / '01-A-violin.wav'), np.full(55000, .1), 44100)
+    done = script(*command)
+    assert done.returncode == 1 and '01-A-violin.wav lasts 1.247 s, expected 2.494 s as the longest' in done.stderr

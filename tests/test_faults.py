@@ -13,7 +13,8 @@ from conftest import ROOT
 
 from deepconvsep import audio
 from deepconvsep.errors import InputError
-from deepconvsep.features import program
+from deepconvsep.features import making
+from deepconvsep.features import plan as plans
 from deepconvsep.models import store
 from deepconvsep.separation.separator import Separator
 from deepconvsep.separation.sound import separate_file
@@ -215,13 +216,13 @@ def test_a_song_that_becomes_shorter_while_it_is_read(tmp_path, monkeypatch):
     sound_tree.write_song(tmp_path / 'db', 'song', 3000)
     from examples.dsd100 import layout
     songs = tuple(layout.songs(str(tmp_path / 'db'), ['Dev']))
-    dataset = program.Dataset('DSD100', recipe.SETTINGS, songs, {'Dev': 50}, program.read_downmixed, 30)
-    plan = program.plan_song(dataset, songs[0], 3000, str(tmp_path))
+    dataset = plans.Dataset('DSD100', recipe.SETTINGS, songs, {'Dev': 50}, making.read_downmixed, 30)
+    plan = plans.plan_song(dataset, songs[0], 3000, str(tmp_path))
     with open(songs[0].paths[2], 'r+b') as sound:
         sound.truncate(2000)
     with pytest.raises(InputError, match='shorter than its header says'):
-        program.compute(dataset.read, dataset.settings, np.dtype(float), plan)
-    assert not program.is_finished(plan, np.dtype(float))
+        making.compute(dataset.read, dataset.settings, False, plan)
+    assert not plans.is_finished(plan)
 
 
 # --- odd sounds and names -----------------------------------------------------------------------------

@@ -14,7 +14,9 @@ import sound_tree
 from conftest import ROOT, assert_sampled
 
 from deepconvsep.errors import InputError
-from deepconvsep.features import program, tensors
+from deepconvsep.features import folder as folders
+from deepconvsep.features import plan as plans
+from deepconvsep.features import tensors
 from deepconvsep.features.songs import Song
 from examples.dsd100 import compute_features, layout, recipe
 
@@ -61,7 +63,7 @@ def test_recorded(script, golden, golden_json, tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'DSD100 Dev: 1 of 50 songs' in done.stderr and done.stdout == ''
     assert sorted(os.listdir(str(tmp_path / 'out'))) == sorted(
-        [row['file'] for row in index['outputs']] + ['features.json'])
+        sound_tree.with_records(row['file'] for row in index['outputs']))
     with np.load(golden('6_features/dsd100.npz')) as recorded:
         for row in index['outputs']:
             path = tmp_path / 'out' / row['file']
@@ -73,7 +75,7 @@ def test_recorded(script, golden, golden_json, tmp_path):
             assert_sampled(recorded, row['key'], found, atol=1e-10)
             np.testing.assert_allclose(found.sum(axis=(1, 2)), recorded[row['key'] + '.row_sums'], rtol=1e-9)
     again = script('-m', 'examples.dsd100.compute_features', '--db', tmp_path, '--feature_path', tmp_path / 'out')
-    assert again.returncode == 0 and '0 songs computed, 1 finished before, 0 failed' in again.stderr
+    assert again.returncode == 0 and '0 songs written, 1 already there, 0 left out, 0 failed' in again.stderr
 
 
 @pytest.mark.parametrize('musdb', [False, True])
@@ -122,8 +124,8 @@ def test_a_song_of_exactly_30_s_has_one_block(script, tmp_path):
 @pytest.mark.parametrize('length, frames', [(1, [3]), (SECONDS_30 - 1, [2586]), (SECONDS_30, [2586]),
                                             (SECONDS_30 + 1, [2586, 3]), (2 * SECONDS_30, [2586, 2586])])
 def test_blocks(length, frames):
-    dataset = program.Dataset('x', recipe.SETTINGS, (), {}, None, 30)
-    plan = program.plan_song(dataset, Song('s', 'Dev', (), (), 44100), length, 'out')
+    dataset = plans.Dataset('x', recipe.SETTINGS, (), {}, None, 30)
+    plan = plans.plan_song(dataset, Song('s', 'Dev', (), (), 44100), length, 'out')
     assert plan.shapes == tuple((5, count, 513) for count in frames)
     assert plan.paths == tuple(os.path.join('out', 's_%d.data' % k) for k in range(len(frames)))
 
@@ -183,7 +185,7 @@ def test_killed_and_run_again(tree, tmp_path):
     (tmp_path / '.song 4_0__m_.data.a1b2_c3d.tmp').write_bytes(b'half')
     again = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert again.returncode == 0, again.stderr
-    assert '4 songs computed, 1 finished before, 0 failed' in again.stderr
+    assert '4 songs written, 1 already there, 0 left out, 0 failed' in again.stderr
     assert contents(tmp_path) == contents(tree / 'one')
 
 
@@ -196,7 +198,8 @@ def test_half_written_songs_are_computed_again(script, tree, tmp_path):
     tensors.save_tensor(str(out / 'song 3_2.data'), np.ones((5, 2, 513)), '__m_', np.float32)
     kept = (out / 'song 4_0__m_.data').stat().st_mtime_ns
     done = script(SCRIPT, '--db', tree, '--feature_path', out, '--float32')
-    assert done.returncode == 0 and '4 songs computed, 1 finished before, 0 failed' in done.stderr
+    # of song 3, a block too many is removed
+    assert done.returncode == 0 and '3 songs written, 2 already there, 0 left out, 0 failed' in done.stderr
     assert contents(out) == contents(tree / 'one')
     assert (out / 'song 4_0__m_.data').stat().st_mtime_ns == kept
 
@@ -218,7 +221,7 @@ def test_other_settings_are_noticed(script, tmp_path):
     np.testing.assert_allclose(found, plain_features(mono(signals)), rtol=1e-6, atol=1e-9)
     # an --overwrite that was interrupted: the folder says float32, the song is float64 still
     tensors.save_tensor(str(out / 'song_0.data'), found, '__m_', np.float64)
-    assert '1 songs computed' in script(SCRIPT, '--db', tmp_path, '--float32').stderr
+    assert '1 songs written' in script(SCRIPT, '--db', tmp_path, '--float32').stderr
     assert tensors.load_tensor(str(out / 'song_0.data'), '__m_').dtype == np.float32
     assert json.loads((out / 'features.json').read_text()) == {
         'dataset': 'DSD100', 'sources': ['vocals', 'bass', 'drums', 'other'], 'dtype': 'float32', 'downmix': 'mean',
@@ -241,7 +244,7 @@ def test_a_failing_song_is_named_and_the_others_are_computed(script, tmp_path):
         tmp_path, 'a')[3] in done.stderr
     assert 'Dev/b: %s is missing' % sound_tree.dsd100_paths(tmp_path, 'b')[2] in done.stderr
     assert 'Dev/c: %s is shorter than its header says, it was cut off: copy it again' % cut in done.stderr
-    assert '1 songs computed, 0 finished before, 3 failed' in done.stderr and 'Traceback' not in done.stderr
+    assert '1 songs written, 0 already there, 0 left out, 3 failed' in done.stderr and 'Traceback' not in done.stderr
     assert names(tmp_path / 'transforms' / 't1') == ['d_0']
 
 
@@ -260,7 +263,7 @@ def test_wrong_usage(script, tmp_path):
     done = script(SCRIPT)
     assert done.returncode == 2 and '--db' in done.stderr
     done = script(SCRIPT, '--db', tmp_path / 'nowhere')
-    assert done.returncode == 1 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
+    assert done.returncode == 2 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
     (tmp_path / 'train').mkdir()
     done = script(SCRIPT, '--db', tmp_path)
     assert done.returncode == 1 and 'holds no songs of the subset Dev of MUSDB18-HQ' in done.stderr
@@ -286,7 +289,7 @@ def test_layouts_are_told_apart(tmp_path):
 def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
     sound_tree.write_song(tmp_path, 'song', 50000)
     usage = shutil.disk_usage(str(tmp_path))._replace(free=5 * 100 * 513 * 8 - 1)
-    monkeypatch.setattr(program.shutil, 'disk_usage', lambda path: usage)
+    monkeypatch.setattr(folders.shutil, 'disk_usage', lambda path: usage)
     with pytest.raises(InputError, match=r'has room for 0.0 GB, the features need 0.0 GB: choose --float32'):
         compute_features.main(['--db', str(tmp_path)])
     assert compute_features.main(['--db', str(tmp_path), '--float32', '--overwrite', '--quiet']) == 0

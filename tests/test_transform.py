@@ -204,3 +204,8 @@ def test_nothing_plays_in_no_samples(tmp_path):
     tt = transform.transformFFT()
     tt.compute_playing(np.zeros((0, 3)), str(tmp_path / 'x.data'))
     assert tensors.load_tensor(str(tmp_path / 'x.data'), '__l_').shape == (3, 0)
+
+
+def test_a_hop_beyond_the_frame_is_refused():
+    with pytest.raises(ValueError, match='hopSize 700 is beyond frameSize 512: samples between the frames'):
+        transform.Transforms(hopSize=700, frameSize=512)

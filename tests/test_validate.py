@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sound_tree
 
+from deepconvsep import audio
 from deepconvsep.features import songs
 
 SCRIPT = 'examples/dsd100/compute_features.py'
@@ -56,7 +57,8 @@ def test_everything_is_named(script, complete):
     replace(path(10, 0), np.zeros((800, 2)))
     with open(path(10, 0), 'r+b') as out:
         out.truncate(3000)
-    replace(path(11, 3), np.zeros((810, 1)))  # a little longer, and mono: fine
+    stem = audio.read(path(11, 3))[0].mean(axis=1, keepdims=True)
+    replace(path(11, 3), np.concatenate([stem, np.zeros((10, 1))]))  # a little longer, and mono: fine
     done = script(SCRIPT, '--db', complete, '--validate', '--nprocs', 2)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     lines = done.stdout.splitlines()

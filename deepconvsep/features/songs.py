@@ -1,14 +1,25 @@
-"""The check of a dataset: what is missing and what is damaged, by name, before any work."""
+"""The songs of a dataset: their files, what is missing and what is damaged by name before any work, their samples."""
 import collections
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
 
+import numpy as np
+
 from deepconvsep import audio, command, jobs
 from deepconvsep.errors import InputError
+from deepconvsep.score import read_score
 
 #: Sources may be this much longer or shorter than their mixture, in seconds: codecs and editors pad files.
 TOLERANCE = 0.1
+
+#: A mixture may differ from the sum of its stems by this much of its energy, in dB: what rounding to 16 bits and a
+#: limiter change is far below, a stem that is missing, late, or at another level is above.
+MIXTURE_TOLERANCE = -40
+
+#: What rounding five files to 16 bits may change, RMS: it is more than that of nearly silent music.
+ROUNDING = 2 / 32768.
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,12 @@ class Song:
         Numbers of channels that they may have.
     rate : int
         Sample rate that they must have, in Hz.
+    tolerance : float
+        Seconds by which the length of a file may differ from that of the first.
+    mixed : bool
+        Whether the first file is the sum of the others.
+    scores : tuple of str
+        Scores that belong to the sounds.
     """
 
     name: str
@@ -34,6 +51,9 @@ class Song:
     paths: tuple[str, ...]
     channels: tuple[int, ...]
     rate: int
+    tolerance: float = TOLERANCE
+    mixed: bool = False
+    scores: tuple[str, ...] = ()
 
     def __str__(self):
         return '%s/%s' % (self.subset, self.name)
@@ -41,7 +61,7 @@ class Song:
 
 def missing_files(song):
     """Paths of the song's files that are not there."""
-    return [path for path in song.paths if not os.path.isfile(path)]
+    return [path for path in song.paths + song.scores if not os.path.isfile(path)]
 
 
 def check_song(song, whole=False):
@@ -52,7 +72,7 @@ def check_song(song, whole=False):
     song : Song
         Files that are missing are passed over; see :func:`missing_files`.
     whole : bool
-        Read every sample; otherwise only the headers.
+        Read every sample and every note; otherwise only the headers.
 
     Returns
     -------
@@ -60,7 +80,7 @@ def check_song(song, whole=False):
         Samples of the first file; 0 when it cannot be read.
     problems : list of str
         A line each: files that cannot be read, are empty or cut off, hold NaN, have a wrong rate or number of
-        channels, or another length than the first.
+        channels, or another length than the first; with `whole`, also a mixture that is not the sum of its stems.
     """
     length, seconds, problems = 0, {}, []
     for path in song.paths:
@@ -77,12 +97,60 @@ def check_song(song, whole=False):
                     problems.append('%s is shorter than its header says, it was cut off: copy it again' % path)
         except InputError as error:
             problems.append(command.one_line(error))
-    expected = seconds.get(song.paths[0])
+    expected = seconds.get(song.paths[0]) if song.paths else None
     for path, duration in seconds.items():
-        if expected and duration and abs(duration - expected) > TOLERANCE:
+        if expected and duration and abs(duration - expected) > song.tolerance:
             problems.append('%s lasts %.3f s, expected %.3f s as %s: restore the one that is wrong'
                             % (path, duration, expected, song.paths[0]))
+    if whole:
+        problems += _check_scores(song)
+        if song.mixed and length and not problems and not missing_files(song):
+            blocks = read_downmixed(song.paths, length, 30 * song.rate, song.rate)
+            problems += mixture_problems(song, sum(energies(block) for block in blocks))
     return length, problems
+
+
+def _check_scores(song):
+    """Yield the problems of the scores that are there."""
+    for path in song.scores:
+        if os.path.isfile(path):
+            try:
+                read_score(path)
+            except InputError as error:
+                yield command.one_line(error)
+
+
+def energies(block):
+    """What :func:`mixture_problems` needs of a block (samples, 1 + sources): the mixture, then its stems.
+
+    Returns
+    -------
+    ndarray of float64, shape (3,)
+        Samples, energy of the mixture, energy of the difference between the mixture and the sum of its stems.
+    """
+    return np.array([len(block), np.sum(block[:, 0] ** 2), np.sum((block[:, 0] - block[:, 1:].sum(axis=1)) ** 2)])
+
+
+def mixture_problems(song, total):
+    """Whether a mixture is the sum of its stems: no line, or one that says how far it is from that.
+
+    Parameters
+    ----------
+    song : Song
+    total : ndarray of float64, shape (3,)
+        The sum of the :func:`energies` of all blocks of the song.
+
+    Returns
+    -------
+    list of str
+        A line when the difference has more than :data:`MIXTURE_TOLERANCE` of the mixture's energy.
+    """
+    samples, mixture, difference = total
+    if difference <= max(mixture * 10 ** (MIXTURE_TOLERANCE / 10.), samples * ROUNDING ** 2):
+        return []
+    level = 10 * np.log10(difference / mixture) if mixture else np.inf
+    return ['%s is not the sum of its stems: the difference has %.1f dB of its energy, expected %d dB or less: restore '
+            'the file that is wrong' % (song.paths[0], level, MIXTURE_TOLERANCE)]
 
 
 def _check_header(reader, song):
@@ -136,3 +204,48 @@ def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False):
 
 def _problems(song):
     return check_song(song, whole=True)[1]
+
+
+# --- samples ------------------------------------------------------------------------------------------
+
+def read_downmixed(paths, length, size, rate, downmix='mean'):
+    """Read a file for each row, mixed down to one channel.
+
+    Files that are a little longer or shorter than `length` are cut or completed with zeros.
+
+    Parameters
+    ----------
+    paths : list of str
+    length : int
+        Samples in total.
+    size : int
+        Samples of a block.
+    rate : int
+        In Hz.
+    downmix : str
+        As in :func:`deepconvsep.audio.downmix`.
+
+    Yields
+    ------
+    ndarray of float64, shape (up to `size`, files)
+    """
+    with contextlib.ExitStack() as opened:
+        readers = [opened.enter_context(audio.Reader(path)) for path in paths]
+        rows = [_mixed_down(reader, length, size, rate, downmix) for reader in readers]
+        for signals in zip(*rows):
+            yield np.array(signals).T
+
+
+def _mixed_down(reader, length, size, rate, downmix):
+    """Yield the blocks of one file, one channel each."""
+    # a second at a time stays in the cache, and blocks are whole seconds
+    pieces = reader.blocks(rate)
+    for start in range(0, length, size):
+        block = np.zeros(min(size, length - start))
+        for second in range(0, len(block), rate):
+            part = block[second:second + rate]
+            samples = audio.downmix(next(pieces, np.zeros((0, 1))), downmix)[:len(part)]
+            part[:len(samples)] = samples
+        if reader.cut_off:
+            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
+        yield block

@@ -4,9 +4,13 @@ The format is the original's. ``.data`` is the tensor in C order and native byte
 float64, or as float32 (half the size, recognised by its length). ``.shape`` is one line: ``#`` and the
 dimensions joined by tabs, e.g. ``#5<TAB>2586<TAB>513``. It is written last: where it is, the tensor is whole.
 
+Beside them, ``.json`` holds the record of what the tensor was made from (see :mod:`deepconvsep.features.folder`); files
+of the original, and of programs that do not write one, have none.
+
 A *tag* such as ``_m_`` tells what a file holds; it goes in front of the extension:
 ``song_0.data`` and ``__m_`` make ``song_0__m_.data`` and ``song_0__m_.shape``.
 """
+import contextlib
 import os
 import re
 
@@ -14,6 +18,9 @@ import numpy as np
 
 from deepconvsep import files
 from deepconvsep.errors import InputError
+
+#: Of what this project makes: magnitudes, and the notes of the aligned, the coarse and the widened score.
+MAGNITUDES, ALIGNED, COARSE, WIDENED = TAGS = '__m_', '__g_', '__b_', '__e_'
 
 
 def tagged(path, tag=''):
@@ -30,6 +37,11 @@ def tagged(path, tag=''):
 def shape_path(path):
     """The ``.shape`` file that belongs to a ``.data`` file."""
     return path[:-len('.data')] + '.shape'
+
+
+def record_path(path):
+    """The ``.json`` file that belongs to a ``.data`` file: what it was made from."""
+    return path[:-len('.data')] + '.json'
 
 
 def save_shape(shape_file, shape):
@@ -62,8 +74,8 @@ def get_shape(shape_file):
     return tuple(int(size) for size in re.findall(rb'\d+', line))
 
 
-def save_tensor(path, tensor, tag='', dtype=np.float64):
-    """Write a tensor and its shape, each atomically, the shape last.
+def save_tensor(path, tensor, tag='', dtype=np.float64, record=None):
+    """Write a tensor, its record and its shape, each atomically, the shape last.
 
     Parameters
     ----------
@@ -73,6 +85,8 @@ def save_tensor(path, tensor, tag='', dtype=np.float64):
         Any shape; stored as `dtype` (float64 as in the original, or float32 for half the size).
     tag : str
         For example ``'__m_'`` (magnitudes), ``'__p_'`` (phases), ``'__g_'`` (notes).
+    record : dict, optional
+        What the tensor was made from, for the ``.json`` beside it. None: that of an older tensor is removed.
 
     Raises
     ------
@@ -80,16 +94,27 @@ def save_tensor(path, tensor, tag='', dtype=np.float64):
         When the disk is full.
     """
     path = tagged(path, tag)
-    # a stale shape beside new data would pass for finished
-    if os.path.exists(shape_path(path)):
-        os.unlink(shape_path(path))
+    # a stale shape beside new data would pass for finished, a stale record for theirs
+    for stale in (shape_path(path), record_path(path)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(stale)
     tensor = np.ascontiguousarray(tensor, dtype=dtype)
     with files.atomic_path(path) as temporary:
         try:
             tensor.tofile(temporary)
         except OSError as error:
             raise InputError('cannot write %s: %s: is the disk full?' % (path, error)) from error
+    if record is not None:
+        files.write_json(record_path(path), record)
     save_shape(shape_path(path), np.shape(tensor))
+
+
+def remove_tensor(path, tag=''):
+    """Remove a feature file, its shape and its record, as far as they are there."""
+    path = tagged(path, tag)
+    for name in (shape_path(path), record_path(path), path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
 
 
 def describe_tensor(path, tag=''):

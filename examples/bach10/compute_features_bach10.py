@@ -13,7 +13,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import numpy as np
 
 from deepconvsep import command, jobs
+from deepconvsep.errors import InputError
 from examples.bach10 import flags, generation, recipe
+
+#: Seconds by which a stem may be shorter than the longest one; it is completed with silence.
+TOLERANCE = 1.
 
 
 def main(argv=None):
@@ -37,6 +41,10 @@ def compute(db, feature_path, dtype, piece):
         return generation.Counter(kept=1)
     stems = recipe.read_stems(sounds)
     longest = max(map(len, stems))
+    for sound, stem in zip(sounds, stems):
+        if longest - len(stem) > TOLERANCE * recipe.SAMPLE_RATE:
+            raise InputError('%s lasts %.3f s, expected %.3f s as the longest stem of %s: restore the one that is wrong'
+                             % (sound, len(stem) / recipe.SAMPLE_RATE, longest / recipe.SAMPLE_RATE, piece))
     stems = [np.pad(stem, (0, longest - len(stem))) for stem in stems]
     recipe.transform().compute_transform(generation.with_mixture(stems), out_path=path, dtype=dtype)
     return generation.Counter(written=1)

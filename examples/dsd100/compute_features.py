@@ -11,7 +11,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command
-from deepconvsep.features import program
+from deepconvsep.features import command as features
+from deepconvsep.features import making
+from deepconvsep.features.plan import Dataset
 from examples.dsd100 import layout, recipe
 
 BLOCK_SECONDS = 30
@@ -21,16 +23,16 @@ FOLDERS = {'Test': 'Test'}
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
-    flags = program.parser('compute_features.py', __doc__.split('\n')[0])
+    flags = features.parser('compute_features.py', __doc__.split('\n')[0])
     flags.add_arg('--subset', choices=layout.SUBSETS + ('both',), default='Dev',
                   help='which songs; Dev is train in MUSDB18-HQ')
-    args = program.parse(flags, argv)
+    args = features.parse(flags, argv)
     subsets = layout.SUBSETS if args.subset == 'both' else (args.subset,)
     name = layout.dataset_name(args.db)
-    return program.main(args, program.Dataset(
+    return features.main(args, Dataset(
         name, recipe.SETTINGS, tuple(layout.songs(args.db, subsets)),
-        {subset: layout.COUNTS[name][subset] for subset in subsets}, program.read_downmixed, BLOCK_SECONDS,
-        FOLDERS))
+        {subset: layout.COUNTS[name][subset] for subset in subsets}, making.read_downmixed, BLOCK_SECONDS,
+        FOLDERS, args.db))
 
 
 if __name__ == '__main__':

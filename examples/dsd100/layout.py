@@ -48,7 +48,7 @@ def songs(db, subsets=SUBSETS):
 
     Returns
     -------
-    list of validate.Song
+    list of songs.Song
         Songs of which only a part is there are among them.
     """
     musdb = dataset_name(db) == 'MUSDB18-HQ'
@@ -61,7 +61,7 @@ def songs(db, subsets=SUBSETS):
         for name in sorted(set(_folders(mixtures)) | set(_folders(sources))):
             paths = [os.path.join(mixtures, name, 'mixture.wav')]
             paths += [os.path.join(sources, name, source + '.wav') for source in recipe.SOURCES]
-            found.append(Song(name, subset, tuple(paths), CHANNELS, recipe.SETTINGS.sample_rate))
+            found.append(Song(name, subset, tuple(paths), CHANNELS, recipe.SETTINGS.sample_rate, mixed=True))
     return found
 
 

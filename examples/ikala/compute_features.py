@@ -10,15 +10,17 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command
-from deepconvsep.features import program
+from deepconvsep.features import command as features
+from deepconvsep.features.plan import Dataset
 from examples.ikala import layout, recipe
 
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
-    args = program.parse(program.parser('compute_features.py', __doc__.split('\n')[0]), argv)
-    return program.main(args, program.Dataset(
-        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.count(args.db)}, layout.read))
+    args = features.parse(features.parser('compute_features.py', __doc__.split('\n')[0]), argv)
+    return features.main(args, Dataset(
+        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.count(args.db)}, layout.read,
+        db=args.db))
 
 
 if __name__ == '__main__':

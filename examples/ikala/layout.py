@@ -22,7 +22,7 @@ def clips(db):
 
     Returns
     -------
-    list of validate.Song
+    list of songs.Song
     """
     folder = os.path.join(db, FOLDER)
     if not os.path.isdir(folder):
@@ -70,7 +70,7 @@ def separate_channels(samples):
 
 
 def read(paths, length, size, settings):
-    """Read a clip in blocks; see :class:`deepconvsep.features.program.Dataset`."""
+    """Read a clip in blocks; see :class:`deepconvsep.features.plan.Dataset`."""
     with audio.Reader(paths[0]) as reader:
         for block in reader.blocks(size):
             yield separate_channels(block)

@@ -20,7 +20,8 @@ import soundfile
 
 import transform
 from deepconvsep import audio
-from deepconvsep.features import program
+from deepconvsep.features import making, tensors
+from deepconvsep.features import plan as plans
 from deepconvsep.stft import frame_count
 from examples.dsd100 import layout, recipe
 
@@ -51,7 +52,7 @@ def loop(paths, folder):
             for n in range(frames):
                 magnitudes[n] = np.abs(np.fft.rfft(window * padded[512 * n:512 * n + 1024])) / np.sqrt(1024)
             tensor.append(magnitudes)
-        program.features.save_tensor(os.path.join(folder, 'loop_%d.data' % k), np.array(tensor))
+        tensors.save_tensor(os.path.join(folder, 'loop_%d.data' % k), np.array(tensor))
 
 
 def main():
@@ -62,12 +63,13 @@ def main():
     try:
         write_song(folder, minutes)
         song, = layout.songs(folder, ['Dev'])
-        dataset = program.Dataset('MUSDB18-HQ', recipe.SETTINGS, (song,), {}, program.read_downmixed, 30)
-        plan = program.plan_song(dataset, song, int(minutes * 60 * 44100), folder)
+        dataset = plans.Dataset('MUSDB18-HQ', recipe.SETTINGS, (song,), {}, making.read_downmixed, 30)
         slow = measure.seconds(lambda: loop(song.paths, folder), repeats=2)
         for dtype in (np.float64, np.float32):
-            def compute():
-                program.compute(dataset.read, dataset.settings, np.dtype(dtype), plan)
+            plan = plans.plan_song(dataset, song, int(minutes * 60 * 44100), folder, dtype)
+
+            def compute(plan=plan):
+                making.compute(dataset.read, dataset.settings, True, plan)
             compute()
             ours = np.fromfile(plan.paths[0].replace('.data', '__m_.data'), dtype)
             assert np.allclose(ours, np.fromfile(os.path.join(folder, 'loop_0.data')), rtol=1e-5, atol=1e-6)
@@ -86,9 +88,9 @@ def parts(plan, folder):
     tensor = np.array([stft.compute_file(signal)] * 5)
 
     def save():
-        program.features.save_tensor(os.path.join(folder, 'part.data'), tensor)
+        tensors.save_tensor(os.path.join(folder, 'part.data'), tensor)
 
-    reading = measure.seconds(lambda: next(program.read_downmixed(plan.song.paths, BLOCK, BLOCK, recipe.SETTINGS)))
+    reading = measure.seconds(lambda: next(making.read_downmixed(plan.song.paths, BLOCK, BLOCK, recipe.SETTINGS)))
     magnitudes = 5 * measure.seconds(lambda: stft.compute_file(signal))
     frames = np.ones((32, 1024))
     fft = 5 * measure.seconds(lambda: [scipy.fft.rfft(frames) for _ in range(len(tensor[0]) // len(frames))])

@@ -408,9 +408,9 @@ class FolderRecord(Reader):
     name = 'folder_json'
 
     def warm_up(self):
-        from deepconvsep.features import program
+        from deepconvsep.features import folder
         from examples.bach10 import generation
-        self.check, self.prepare = program.check_record, generation.prepare_folder
+        self.check, self.prepare = folder.check_record, generation.prepare_folder
         self.value = {'sources': ['vocals', 'bass'], 'window': 'hanning', 'frame_size': 1024, 'block_seconds': None}
 
     def make(self, rng, folder):
