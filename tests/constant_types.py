@@ -12,8 +12,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 RECORDED = os.path.join(ROOT, 'tests', 'constant_types.json')
 
-NUMBERS = [0, 1, -1, 127, 128, -128, -129, 255, 32767, 32768, 2 ** 31 - 1, 2 ** 31, -2 ** 31 - 1, 2 ** 63 - 1, 2 ** 63,
-           0.0, 0.5, 0.1, 1e-6, 1e-20, 1e-40, 1e38, 1e39, 1e300, 16777216.0, 16777217.0, -1.25, float('inf'), float('nan')]
+NUMBERS = [0, 1, -1, 127, 128, -128, -129, 255, 32767, 32768, 2 ** 31 - 1, 2 ** 31, -2 ** 31 - 1, 2 ** 63 - 1,
+           2 ** 63, 0.0, 0.5, 0.1, 1e-6, 1e-20, 1e-40, 1e38, 1e39, 1e300, 16777216.0, 16777217.0, -1.25,
+           float('inf'), float('nan')]
 
 
 def of_numbers(theano):
