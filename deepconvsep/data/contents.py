@@ -3,6 +3,7 @@ import hashlib
 import os
 
 from deepconvsep.errors import InputError
+from deepconvsep.features import folder
 
 SAMPLES, SAMPLE = 16, 1 << 12   # pieces of a file that are read, and bytes of each
 
@@ -39,7 +40,7 @@ def fingerprint(paths):
                     samples.update(source.read(SAMPLE))
         except OSError as error:
             raise InputError('cannot read the features %s: %s' % (path, error.strerror)) from error
-    return {'records': _of_records(paths), 'samples': samples.hexdigest()[:32], 'dates': dates.hexdigest()[:32]}
+    return {'records': folder.fingerprint(paths), 'samples': samples.hexdigest()[:32], 'dates': dates.hexdigest()[:32]}
 
 
 def _places(size):
@@ -47,14 +48,6 @@ def _places(size):
     if size <= SAMPLES * SAMPLE:
         return range(0, size, SAMPLE)
     return [number * (size - SAMPLE) // (SAMPLES - 1) for number in range(SAMPLES)]
-
-
-def _of_records(paths):
-    try:
-        from deepconvsep.features.folder import fingerprint as of_records
-    except ImportError:
-        return None
-    return of_records(list(paths))
 
 
 def compare(before, now):
