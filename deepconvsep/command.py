@@ -114,6 +114,7 @@ def _number(convert, accept, expected):
 
 positive_int = _number(int, lambda value: value > 0, 'a whole number above 0')
 non_negative_int = _number(int, lambda value: value >= 0, 'a whole number, 0 or more')
+finite_float = _number(float, lambda value: abs(value) < float('inf'), 'a number')
 positive_float = _number(float, lambda value: value > 0, 'a number above 0')
 non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or more')
 share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')

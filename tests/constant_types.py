@@ -53,6 +53,7 @@ def of_network(theano, network, training):
     import numpy as np
 
     from deepconvsep.network import build
+    from deepconvsep.network import masks as soft
     from deepconvsep.training import adadelta, objective
     tensor, size = theano.tensor, (2, network.time_context, network.feat_size)
     entry = tensor.tensor4()
@@ -61,7 +62,7 @@ def of_network(theano, network, training):
     updates = None
     if training:
         mixture = tensor.tensor3()
-        targets = [tensor.tensor3() for _ in build.source_outputs(net)]
+        targets = [tensor.tensor3() for _ in soft.source_outputs(net)]
         terms = objective.reconstruction(['s%d' % number for number in range(len(targets))])
         loss, values, known, bias = objective.masked_loss(
             terms, net, lasagne.layers.get_output(net.input_layers), mixture, targets, noise, 1e-8, False)
@@ -69,7 +70,7 @@ def of_network(theano, network, training):
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
         inputs, outputs, updates = [entry, mixture] + targets, [loss] + values, adadelta.adadelta(gradients, params)
     else:
-        inputs, outputs = [entry], build.soft_masks(build.source_outputs(net), noise, 1e-8, True)
+        inputs, outputs = [entry], soft.soft_masks(soft.source_outputs(net), noise, 1e-8, True)
     graph = theano.function(inputs, outputs, updates=updates, on_unused_input='ignore',
                             mode=theano.Mode(linker='py', optimizer='fast_run')).maker.fgraph
     return dict(sorted(of_graph((graph.inputs, graph.outputs)).items()))

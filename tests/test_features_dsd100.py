@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 import scipy.signal.windows
 import sound_tree
 from conftest import ROOT, assert_sampled
@@ -252,7 +253,7 @@ def test_a_song_that_fails_while_it_is_read(script, tmp_path):
     for song in ('a', 'b'):
         sound_tree.write_song(tmp_path, song, 3000)
     bad = sound_tree.dsd100_paths(tmp_path, 'a')[1]
-    sound_tree.write(bad, np.full((3000, 2), np.nan), subtype='FLOAT')
+    soundfile.write(bad, np.full((3000, 2), np.nan), 44100, subtype='FLOAT')
     done = script(SCRIPT, '--db', tmp_path, '--quiet')
     assert done.returncode == 1
     assert 'Dev/a: %s holds NaN or infinity at 0.000 s' % bad in done.stderr and '1 of 2 failed' in done.stderr

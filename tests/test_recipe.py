@@ -33,4 +33,4 @@ def test_recipes_of_the_examples_are_whole(name):
     assert made.sources == made.settings.sources == made.legacy_settings.sources
     assert all(len(network.outputs) == len(made.sources) for network in made.networks)
     assert {number for term in made.loss for pair in term.pairs for number in pair} <= set(range(len(made.sources)))
-    assert (made.default_model is not None) == name.startswith('bach10')
+    assert (made.default_model is not None) == name.startswith(('bach10', 'ikala'))

@@ -9,7 +9,7 @@ class Moments:
 
     >>> moments = Moments()
     >>> moments.add(np.array([[1.], [5.]]), np.array([3, 1]))
-    >>> moments.mean, moments.maximum
+    >>> float(moments.mean), moments.maximum
     (2.0, 5.0)
     """
 

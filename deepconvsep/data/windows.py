@@ -76,7 +76,7 @@ class EpochPlan:
     Examples
     --------
     >>> plan = EpochPlan(np.array([3, 5]), chunk_size=6, run=2, seed=0, epoch=0)
-    >>> sum(last - first for k in range(len(plan)) for file, first, last in plan.runs(k))
+    >>> int(sum(last - first for k in range(len(plan)) for file, first, last in plan.runs(k)))
     8
     """
 

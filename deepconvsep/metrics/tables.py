@@ -15,7 +15,7 @@ def over_windows(values, rule='mean'):
     --------
     >>> over_windows([1., 2., float('nan'), float('inf')])
     1.5
-    >>> over_windows([float('inf'), float('nan')])
+    >>> float(over_windows([float('inf'), float('nan')]))
     inf
     """
     values = np.asarray(values, dtype=float)

@@ -154,7 +154,7 @@ def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=
     >>> from deepconvsep.score.rows import note_rows, stack_rows
     >>> notes = stack_rows([note_rows([Note(0., 1., 69)], 100), note_rows([Note(0., 1., 76)], 100)])
     >>> mask = harmonic_mask(notes, 0, 30, 2049)
-    >>> mask.shape, mask[0, 41], mask[0, 2049 + 41], mask[0, 2048]
+    >>> mask.shape, float(mask[0, 41]), float(mask[0, 2049 + 41]), float(mask[0, 2048])
     ((30, 4098), 1.0, 1e-18, 0.5)
     """
     canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)

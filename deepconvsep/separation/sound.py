@@ -58,6 +58,7 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
                                                    full_scale=reader.full_scale))
                    for output in outputs]
         read = written = 0
+        last = np.zeros((1, len(outputs) * channels))
 
         def counted():
             nonlocal read
@@ -67,10 +68,11 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
                 bar.update(len(block))
 
         def write(block):
-            nonlocal written
+            nonlocal written, last
             # resampling back and forth may be off by a sample: the input's length counts
             block = block[:read - written]
             written += len(block)
+            last = block[-1:] if len(block) else last
             for index, writer in enumerate(writers):
                 writer.write(block[:, index * channels:(index + 1) * channels])
 
@@ -82,7 +84,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
                 write(block)
         except NotFinite as error:
             raise InputError('%s: %s' % (reader.path, error)) from error
-        write(np.zeros((read - written, len(outputs) * channels)))
+        # held, not silent: a sound that does not end at 0 would end in a click
+        write(np.repeat(last, read - written, axis=0))
     clipped = sum(writer.clipped for writer in writers)
     if clipped:
         logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',

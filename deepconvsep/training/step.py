@@ -3,6 +3,8 @@
 The data of a chunk stay on the device, each frame once, and a batch is cut there by the numbers of its first
 frames: what travels per step is a few hundred bytes.
 """
+import math
+
 import numpy as np
 
 from deepconvsep.backend.prepare import prepare
@@ -70,7 +72,7 @@ class Step:
         self.optimizer = [variable for variable in updates if variable not in self.params]
         # taking buffers from the system anew costs small networks a third of the time; for the published Bach10 network
         # that is nothing beside the products, and keeping them from step to step would take gigabytes
-        large = sum(map(np.prod, network.param_shapes())) > LARGE
+        large = sum(map(math.prod, network.param_shapes())) > LARGE
         mode = theano.compile.get_default_mode().clone(link_kwargs={'allow_gc': large})
         self._train = theano.function([starts], [loss] + values, updates=updates, mode=mode)
         self._evaluate = None

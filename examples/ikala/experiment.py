@@ -20,7 +20,7 @@ import scipy.signal.windows
 from deepconvsep import audio, command, files
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
-from deepconvsep.training.program import song_of
+from deepconvsep.recipe import song_of
 from evaluation import bounds
 from examples.ikala import frets_on_fire, layout, recipe
 from transform import transformFFT
