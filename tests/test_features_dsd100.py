@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import soundfile
 import scipy.signal.windows
 import sound_tree
+import soundfile
 from conftest import ROOT, assert_sampled
 
 from deepconvsep.errors import InputError

@@ -8,7 +8,6 @@ import pytest
 import soundfile
 from conftest import ROOT
 
-from deepconvsep import audio
 from deepconvsep.formats import pickles
 from deepconvsep.models import store
 from deepconvsep.network import architecture
