@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import types
 
 import numpy as np
 import pytest
@@ -121,9 +120,7 @@ def test_sampled_data_cover_all_files(features):
 
 def test_records_of_the_features_are_asked_for(features, monkeypatch):
     asked = []
-    stub = types.ModuleType('deepconvsep.features.folder')
-    stub.fingerprint = lambda paths: asked.append(paths) or 'abc'
-    monkeypatch.setitem(sys.modules, stub.__name__, stub)
+    monkeypatch.setattr(contents.folder, 'fingerprint', lambda paths: asked.append(paths) or 'abc')
     paths = [str(features / ('song%d__m_.data' % song)) for song in range(2)]
     assert contents.fingerprint(paths)['records'] == 'abc' and asked == [paths]
 
