@@ -18,7 +18,7 @@ def write_recorded(rows, folder):
 
 
 def write(path, samples, rate=44100, **kwargs):
-    """Write a sound file; creates its folder. Samples that are not finite go in as they are: our writer refuses them."""
+    """Write a sound file; creates its folder. Samples that are not finite go in as they are, past our writer."""
     os.makedirs(os.path.dirname(str(path)), exist_ok=True)
     if not np.isfinite(samples).all():
         soundfile.write(str(path), samples, rate, **kwargs)
