@@ -35,7 +35,7 @@ smoke:
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest tests/test_repairs.py tests/test_network.py tests/test_training.py tests/test_separation.py \
 		-k '(test_repairs and not graphs) or recorded or killed_and_resumed or stems_add_up'
 
-# The figures of README's table on speed and memory, each as a ratio within one run.
+# The figures of docs/speed.md, each as a ratio within one run.
 bench:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
 	@for program in $(filter-out tools/benchmarks/nmf.py,$(wildcard tools/benchmarks/[a-z]*.py)); do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
