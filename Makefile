@@ -5,11 +5,11 @@ SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && ech
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: help demo test smoke lint bench fuzz gpu clean
+.PHONY: help demo test smoke lint bench fuzz gpu readme-figures clean
 
 # Lists what can be made.
 help:
-	@awk '/^# / { text = text substr($$0, 2) } /^[a-z]+:/ { sub(":.*", ""); printf "make %-6s%s\n", $$0, text } !/^#/ { text = "" }' Makefile
+	@awk '/^# / { text = text substr($$0, 2) } /^[a-z-]+:/ { sub(":.*", ""); printf "make %-15s%s\n", $$0, text } !/^#/ { text = "" }' Makefile
 
 # Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
 # which it needs the scores; else it takes the rendering in tools/demo_data.
@@ -49,6 +49,12 @@ fuzz:
 gpu:
 	@SET=gpu PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh
 	@sh tools/setup_gpu.sh
+
+# The picture of README, from the demo.
+readme-figures:
+	@sh tools/setup.sh requirements.txt
+	@$(CACHE) $(PYTHON_RUN) tools/demo.py --shipped -o demo
+	@$(PYTHON_RUN) plots/readme.py --demo demo --output docs/figures
 
 # Removes what was made.
 clean:

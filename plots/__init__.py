@@ -7,16 +7,22 @@ FORMATS = ('png', 'pdf')
 WIDTH = 7.   # inches, of a figure that fills a page between its margins
 
 
-def new_figure(width, height, **grid):
-    """A figure and its axes, as `matplotlib.pyplot.subplots`, without a window or a display."""
+def empty_figure(width, height):
+    """A figure without a window or a display; its size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_figure(width, height, **grid):
+    """A figure and its axes, as `matplotlib.pyplot.subplots`, without a window or a display."""
+    figure = empty_figure(width, height)
     return figure, figure.subplots(**grid)
 
 
-def save(figure, folder, name, formats=FORMATS):
+def save(figure, folder, name, formats=FORMATS, dpi=200):
     """Write a figure in every format and return the paths; creation dates are left out, so that files can be compared.
 
     Raises
@@ -29,7 +35,7 @@ def save(figure, folder, name, formats=FORMATS):
     for kind in formats:
         path = os.path.join(folder, '%s.%s' % (name, kind))
         with files.atomic_path(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=200, metadata={'CreationDate': None} if kind == 'pdf' else {})
+            figure.savefig(temporary, format=kind, dpi=dpi, metadata={'CreationDate': None} if kind == 'pdf' else {})
         paths.append(path)
     return paths
 

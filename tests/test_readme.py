@@ -1,4 +1,5 @@
 """The commands of README and docs: scripts exist, flags are theirs, and what needs no dataset runs."""
+import glob
 import os
 import re
 import shlex
@@ -6,12 +7,14 @@ import shutil
 import subprocess
 import sys
 
+import matplotlib.image
 import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT
 
 from deepconvsep import files
+from deepconvsep.models import known
 from examples.bach10 import recipe, soundfonts
 from tools import demo as demo_script
 
@@ -20,7 +23,8 @@ DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path
 
 #: A command with one of these in an argument needs what is not part of the project: a dataset, a song or a model of the
 #: reader's, SoundFonts; or results of such a command before it.
-PLACEHOLDERS = ('/path/to', '<', 'DB', 'song.wav', 'clip.wav', 'chorale.wav', 'model_', '--banks', 'open/', 'results')
+PLACEHOLDERS = ('/path/to', '<', 'DB', 'song.wav', 'clip.wav', 'chorale.wav', 'model_', '--banks', 'open/', 'results',
+                'DSD100', 'Bach10Sibelius', 'iKala', 'frets', 'separated')
 
 #: They take minutes; tests and benchmarks of their own run them.
 SLOW = ('demo.py', 'experiment.py', 'benchmarks/')
@@ -59,16 +63,20 @@ def named_script(folder, words):
     return os.path.normpath(os.path.join(folder, words[1])), words[2:]
 
 
-def all_commands(name):
+def text_of(name):
     with open(os.path.join(ROOT, name), encoding='utf-8') as source:
-        return commands(source.read())
+        return source.read()
+
+
+def all_commands(name):
+    return commands(text_of(name))
 
 
 PYTHON = sorted({(name, folder, tuple(words)) for name in DOCUMENTS for folder, words in all_commands(name)
                  if words[0] == 'python' and words[1] not in ('-c', '-m') or words[:2] == ['python', '-m']
                  and words[2] not in ('pip', 'venv', 'pytest', 'http.server')})
-RUN = [words for name, _, words in PYTHON if name == 'README.md'
-       and not any(place in word for word in words for place in PLACEHOLDERS + SLOW)]
+RUN = sorted({words for _, folder, words in PYTHON
+              if not any(place in word for word in words for place in PLACEHOLDERS + SLOW)})
 
 
 @pytest.fixture(scope='module')
@@ -100,7 +108,46 @@ def demo(tmp_path_factory):
 def test_commands_are_found():
     assert RUN
     assert sum(name == 'README.md' for name, _, _ in PYTHON) >= 8
+    assert sum(name == 'docs/examples.md' for name, _, _ in PYTHON) >= 20
     assert ['make', 'demo'] in [words for _, words in all_commands('README.md')]
+
+
+def test_links_lead_to_files_and_headings():
+    for name in DOCUMENTS + ['CONTRIBUTING.md', 'deepconvsep/models/README.md']:
+        for link in re.findall(r'\]\(([^)\s]+)\)', text_of(name)):
+            if re.match('[a-z]+:', link):
+                continue
+            path, _, heading = link.partition('#')
+            path = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+            assert os.path.exists(os.path.join(ROOT, path)), '%s names %s' % (name, link)
+            headings = re.findall('^#+ (.*)', text_of(path), re.MULTILINE) if path.endswith('.md') else []
+            assert not heading or heading in [re.sub('[^a-z0-9 -]', '', text.lower()).replace(' ', '-')
+                                              for text in headings], '%s names %s' % (name, link)
+
+
+def test_documents_that_are_named_exist():
+    for name in DOCUMENTS + ['CONTRIBUTING.md', 'Makefile']:
+        for path in re.findall(r'(?<![\w/])docs/[\w/]+\.(?:md|json|png|ipynb)', text_of(name)):
+            assert os.path.exists(os.path.join(ROOT, path)), '%s names %s' % (name, path)
+
+
+def test_readme_has_two_screens_and_one_small_picture():
+    text = text_of('README.md')
+    assert len(text.splitlines()) <= 100
+    pictures = re.findall(r'!\[[^]]+\]\(([^)]+)\)', text)
+    assert len(pictures) == 1 and os.path.getsize(os.path.join(ROOT, pictures[0])) < 400000
+    first = text.split('## More')[0]
+    shipped = re.findall('ships: `(\\w+)`', first)
+    assert len(shipped) >= 3 and set(shipped) <= set(known.own())
+    assert '--method nmf' in first and '--method network+nmf' in first
+
+
+def test_every_script_of_the_examples_is_in_the_documents():
+    named = {named_script(folder, words)[0] for _, folder, words in PYTHON}
+    scripts = {os.path.relpath(path, ROOT).replace(os.sep, '/') for path in
+               glob.glob(os.path.join(ROOT, 'examples', '*', '[cst]*.py')) if '__main__' in text_of(path)}
+    assert scripts and not {path for path in scripts - named
+                            if 'bach10_sourceseparation' not in path}
 
 
 @pytest.mark.parametrize('name,folder,words', PYTHON, ids=[' '.join(words) for _, _, words in PYTHON])
@@ -126,6 +173,16 @@ def test_demo_from_the_shipped_rendering(demo):
     assert min(values['SDR'] - values['mixture SDR'] for values in scores.values()) > 3
     page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
     assert page.count('<audio') == 9 and 'Ach Gott und Herr' in page and 'SHA-256 of the model' in page
+
+
+def test_picture_of_readme_is_drawn_from_the_demo(script, demo):
+    done = script('plots/readme.py', '--demo', 'demo', '--output', 'drawn', cwd=demo)
+    assert (done.returncode, done.stdout.split()) == (0, [os.path.join('drawn', 'separation.png')]), done.stderr
+    drawn, shipped = (matplotlib.image.imread(path) for path in (
+        str(demo / 'drawn' / 'separation.png'), os.path.join(ROOT, 'docs', 'figures', 'separation.png')))
+    assert drawn.shape == shipped.shape and np.abs(drawn - shipped).mean() < 0.02, 'make readme-figures'
+    done = script('plots/readme.py', '--demo', 'missing', cwd=demo)
+    assert done.returncode == 1 and 'the folder that tools/demo.py wrote to' in done.stderr
 
 
 @pytest.mark.skipif(not (shutil.which('fluidsynth') and os.path.exists(soundfonts.BANKS['fluid'].path)),

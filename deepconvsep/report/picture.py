@@ -73,6 +73,12 @@ def levels(path):
     return 10 * np.log10(np.maximum(density.T * rate / FRAME, 1e-20))
 
 
+def shades(colour):
+    """A colour map of matplotlib: silence dark, then `colour` (``#rrggbb``), the loudest white."""
+    from matplotlib.colors import LinearSegmentedColormap
+    return LinearSegmentedColormap.from_list('shades', [(0, GROUND), (0.7, colour), (1, '#ffffff')], N=LEVELS)
+
+
 def save(path, picture, loudest, colour):
     """Write levels as a PNG file: silence dark, then `colour`, the loudest white.
 
@@ -87,8 +93,6 @@ def save(path, picture, loudest, colour):
         ``#rrggbb``.
     """
     import matplotlib.image
-    from matplotlib.colors import LinearSegmentedColormap
-    shades = LinearSegmentedColormap.from_list('shades', [(0, GROUND), (0.7, colour), (1, '#ffffff')], N=LEVELS)
-    pixels = shades(np.clip(1 + (picture[::-1] - loudest) / DYNAMICS, 0, 1), bytes=True)
+    pixels = shades(colour)(np.clip(1 + (picture[::-1] - loudest) / DYNAMICS, 0, 1), bytes=True)
     with files.atomic_path(path) as temporary:
         matplotlib.image.imsave(temporary, np.ascontiguousarray(pixels), format='png', metadata={'Software': None})
