@@ -133,6 +133,37 @@ def test_flags_that_do_not_fit(script, separated):
     assert not (separated / 'd').exists(), 'checked before any work'
 
 
+def test_a_former_page_and_accompaniment_do_not_stay_beside_new_stems(script, separated, tmp_path):
+    """--overwrite without the flags that wrote them; files of others stay."""
+    folder = tmp_path / 'out'
+    shutil.copytree(str(separated / 'out'), str(folder))
+    stems = sorted(name for name in os.listdir(str(folder)) if name.endswith('.wav'))
+    assert len(stems) == 5 and (folder / 'report').is_dir() and (folder / 'index.html').exists()
+    (folder / 'notes.txt').write_text('of somebody else')
+    shutil.copyfile(str(folder / stems[1]), str(folder / (stems[1][:-4] + '.flac')))
+    arguments = (SCRIPT, '-i', separated / (HOSTILE + '.wav'), '-o', folder, '-m', separated / 'model.pkl')
+    refused = script(*arguments)
+    assert refused.returncode == 1 and len(os.listdir(str(folder))) == 9
+    done = script(*arguments, '--overwrite')
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(str(folder))) == sorted(['notes.txt'] + [name for name in stems
+                                                                      if 'accompaniment' not in name])
+    assert done.stderr.count(', which belonged to the stems that are replaced') == 2
+    assert 'index.html, which showed the stems that are replaced: --report writes it again' in done.stderr
+
+
+def test_a_page_of_other_stems_stays(script, separated, tmp_path):
+    folder = tmp_path / 'out'
+    shutil.copytree(str(separated / 'out'), str(folder))
+    before = (folder / 'index.html').read_bytes()
+    soundfile.write(str(tmp_path / 'other.wav'), tone(0.5, 400, 44100), 44100)
+    arguments = (SCRIPT, '-i', tmp_path / 'other.wav', '-o', folder, '-m', separated / 'model.pkl', '--quiet')
+    for more in ((), ('--overwrite',)):
+        done = script(*arguments, *more)
+        assert done.returncode == 0 and 'removed' not in done.stderr
+    assert (folder / 'index.html').read_bytes() == before and (folder / 'report').is_dir()
+
+
 def test_page_of_several_sounds_without_references(tmp_path):
     (tmp_path / 'page').mkdir()
     songs = []

@@ -5,6 +5,9 @@ from deepconvsep.errors import InputError, UsageError
 
 SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.mp3', '.aif', '.aiff', '.aifc', '.au', '.caf', '.w64', '.rf64')
 
+#: Of stems; their names end in them.
+FORMATS = ('WAV', 'FLAC')
+
 
 def is_batch(paths):
     """Whether the inputs are more than a single file."""

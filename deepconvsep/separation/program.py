@@ -9,8 +9,8 @@ from deepconvsep import command, files
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
-from deepconvsep.separation import page
-from deepconvsep.separation.plan import gather, is_batch, plan_outputs, refuse_existing
+from deepconvsep.separation import former, page
+from deepconvsep.separation.plan import FORMATS, gather, is_batch, plan_outputs, refuse_existing
 from deepconvsep.settings import WINDOWS, leaves_gaps
 
 logger = command.get_logger('separate')
@@ -31,7 +31,7 @@ def parser(prog, description, recipe):
     flags.add_arg('--stereo', action='store_true',
                   help='apply the masks to every channel of the input; otherwise the stems are mono')
     flags.add_arg('--accompaniment', action='store_true', help='also write the mixture without %s' % recipe.sources[0])
-    flags.add_arg('--format', type=str.upper, choices=('WAV', 'FLAC'), default='WAV', help='format of the stems')
+    flags.add_arg('--format', type=str.upper, choices=FORMATS, default='WAV', help='format of the stems')
     flags.add_arg('--subtype', type=str.upper, choices=SUBTYPES, default='PCM_16', help='sample format of the stems')
     flags.add_arg('--window', choices=sorted(WINDOWS), default=None,
                   help='STFT window (default: what lies beside the model; for a model without, the original script\'s)')
@@ -80,6 +80,8 @@ def main(argv, prog, description, recipe):
     songs = page.songs(plan, inputs, settings, flags)
     if plan:
         files.make_folder(flags.odir)
+        if flags.overwrite:
+            former.remove(plan, inputs, settings.sources, recipe, flags)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         failures += separate(plan, recipe, loaded, settings, flags)

@@ -1,0 +1,73 @@
+"""What a former separation left beside the stems that --overwrite replaces, and would be taken for theirs.
+
+The stems themselves are replaced. Their accompaniment, their versions in the other format and a page that shows them
+are not when the flags do not ask for these any more: they are removed.
+"""
+import contextlib
+import html
+import os
+import re
+import urllib.parse
+
+from deepconvsep import command
+from deepconvsep.errors import InputError
+from deepconvsep.metrics.stems import ASSETS, PAGE
+from deepconvsep.separation.plan import FORMATS, is_batch
+
+logger = command.get_logger('separate')
+
+#: No page is nearly as large: its pictures and sounds are files.
+MAX_PAGE = 1 << 24
+
+
+def remove(plan, inputs, sources, recipe, flags):
+    """Remove what a former separation left of the songs of `plan`, [(path, outputs, ...)].
+
+    `inputs` has the name of each song by its path. What is an input stays.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be removed.
+    """
+    kept = {os.path.realpath(path) for path in inputs}
+    several = is_batch(flags.ifile)
+    for path, outputs, *_ in plan:
+        for stem in recipe.stem_names(inputs[path], (*sources, 'accompaniment'), several):
+            for format in FORMATS:
+                other = os.path.join(flags.odir, stem + '.' + format.lower())
+                if other not in outputs and os.path.realpath(other) not in kept and os.path.lexists(other):
+                    _unlink(other)
+                    logger.warning('removed %s, which belonged to the stems that are replaced', other)
+    page = os.path.join(flags.odir, PAGE)
+    links = page_links(page)
+    shown = {os.path.normpath(os.path.join(flags.odir, link)) for link in links}
+    if shown & {os.path.normpath(output) for _, outputs, *_ in plan for output in outputs}:
+        for link in links:
+            if link.startswith(ASSETS + '/') and os.pardir not in link.split('/'):
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                    os.unlink(os.path.join(flags.odir, link))
+        _unlink(page)
+        with contextlib.suppress(OSError):   # it holds something else
+            os.rmdir(os.path.join(flags.odir, ASSETS))
+        if flags.report is None:
+            logger.warning('removed %s, which showed the stems that are replaced: --report writes it again', page)
+
+
+def page_links(page):
+    """The relative paths that a page leads to; none when there is no page, or it cannot be read."""
+    try:
+        with open(page, 'rb') as source:
+            text = source.read(MAX_PAGE).decode('utf-8', 'replace')
+    except OSError:
+        return set()
+    values = (html.unescape(value) for value in re.findall(r'="([^"]+)"', text))
+    return {os.fsdecode(urllib.parse.unquote_to_bytes(value)) for value in values}
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise InputError('cannot remove %s, which belongs to the stems that are replaced: %s'
+                         % (path, error.strerror)) from error
