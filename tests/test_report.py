@@ -17,11 +17,13 @@ from conftest import ROOT
 
 from deepconvsep.errors import InputError
 from deepconvsep.formats import pickles
-from deepconvsep.metrics import compare
+from deepconvsep.metrics import compare, ideal_ratio
 from deepconvsep.network import architecture
 from deepconvsep.report import picture
 from deepconvsep.report.page import Song, mean, write
+from evaluation import bounds
 from examples.bach10 import recipe
+from transform import transformFFT
 
 SCRIPT = 'examples/bach10/separate_bach10.py'
 HOSTILE = '<img src=x onerror=alert(1)> & "50%" \'#1?\' é'
@@ -116,6 +118,11 @@ def test_scores_are_those_of_mir_eval(separated):
         shown = [float(cell.replace('−', '-')) for cell in row[1:6]]
         np.testing.assert_allclose(shown, values + [values[0] - values[3]], atol=0.0501)
     assert abs(float(rows[4][1].replace('−', '-')) - sdr.mean()) < 0.06
+    ideal = bounds.ideal_ratio_masked(np.array(read[0]), transformFFT(frameSize=2048, hopSize=512, sampleRate=44100))
+    best = mir_eval.separation.bss_eval_sources(np.array(read[0]), ideal, compute_permutation=False)
+    assert rows[5][:3] == ['Mean,', 'ideal', 'mask']
+    np.testing.assert_allclose([float(cell.replace('−', '-')) for cell in rows[5][3:6]],
+                               [values.mean() for values in best[:3]], atol=0.06)
 
 
 def test_flags_that_do_not_fit(script, separated):
@@ -231,6 +238,15 @@ def test_true_stems_of_another_sound(tmp_path, samples, rate):
         compare.check(str(tmp_path / 'mixture.wav'), {'a': str(tmp_path / 'a.wav')})
 
 
+def test_ideal_masks_are_those_of_the_bounds():
+    stems = np.stack([tone(3, 300), tone(3, 310, seed=1), np.zeros(3 * RATE)])
+    expected = bounds.ideal_ratio_masked(stems, transformFFT(frameSize=1024, hopSize=256, sampleRate=RATE))
+    for block in (1000, 1 << 16):
+        found = ideal_ratio.separate(stems, 1024, 256, block)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_allclose(found.sum(axis=0), stems.sum(axis=0), atol=1e-9)
+
+
 # --- pictures ----------------------------------------------------------------------------------------
 
 def test_picture_shows_tones_where_they_are(tmp_path):
@@ -246,6 +262,16 @@ def test_picture_shows_tones_where_they_are(tmp_path):
     assert pixels.shape == levels.shape + (4,)
     brightest = np.unravel_index(pixels[..., :3].sum(axis=2).argmax(), levels.shape)
     assert levels[::-1][brightest] > levels.max() - 2, 'the lowest frequency is at the bottom'
+
+
+def test_envelope_is_the_largest_magnitude_of_each_part(tmp_path):
+    samples = np.zeros(8000)
+    samples[[10, 4100, 7999]] = 0.25, -0.5, 0.125
+    soundfile.write(str(tmp_path / 'a.wav'), np.stack([samples, samples], axis=1), RATE)
+    peaks = picture.envelope(str(tmp_path / 'a.wav'), 8)
+    np.testing.assert_allclose(peaks, [0.25, 0, 0, 0, 0.5, 0, 0, 0.125], atol=1e-4)
+    soundfile.write(str(tmp_path / 'b.wav'), np.zeros(0), RATE)
+    assert not picture.envelope(str(tmp_path / 'b.wav')).any()
 
 
 def test_picture_of_a_long_sound_keeps_its_width_and_memory(tmp_path):

@@ -5,10 +5,15 @@ import numpy as np
 
 from deepconvsep import audio
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import bss_eval, records, stems, tables
+from deepconvsep.metrics import bss_eval, ideal_ratio, records, stems, tables
 
 MEASURES = ('SDR', 'SIR', 'SAR')
 WINDOW, HOP = 30, 15   # seconds
+
+#: The same measures, of what an ideal ratio mask makes of the mixture.
+IDEAL = tuple('ideal ' + measure for measure in MEASURES)
+IDEAL_RULE = 'the share of each magnitude, STFT with frames of %d samples, hop %d' % (
+    ideal_ratio.FRAME, ideal_ratio.HOP)
 
 RULE = ('BSS Eval 3.0 sources, of the mono downmix, each stem against the true one of the same name; sounds of more '
         'than %d s: mean over windows of %d s with a hop of %d s' % (WINDOW, WINDOW, HOP))
@@ -88,18 +93,22 @@ def score(mixture, estimates, references, downmix='mean'):
     Returns
     -------
     dict
-        ``[source][measure]``: dB, for SDR, SIR, SAR, and ``mixture SDR``; NaN where nothing sounds.
+        ``[source][measure]``: dB, for SDR, SIR, SAR, ``mixture SDR``, and those of `IDEAL`, of
+        :func:`ideal_ratio.separate`; NaN where nothing sounds.
     """
     rate, nsamples = check(mixture, references)
     bounds = bss_eval.frame_bounds(nsamples, WINDOW * rate, HOP * rate)
     paths = [mixture] + [estimates[source] for source in references] + list(references.values())
-    values = {source: {measure: [] for measure in MEASURES + ('mixture SDR',)} for source in references}
+    values = {source: {measure: [] for measure in MEASURES + ('mixture SDR',) + IDEAL}
+              for source in references}
     for pieces in zip(*[stems.windows(path, bounds) for path in paths]):
         whole = audio.downmix(pieces[0], downmix)
         separated, true = np.split(np.stack([audio.downmix(piece) for piece in pieces[1:]]), 2)
         scores = bss_eval.bss_eval_sources(true, separated, compute_permutation=False)._asdict()
         before = bss_eval.bss_eval_sources(true, np.broadcast_to(whole, true.shape), compute_permutation=False)
         scores['mixture SDR'] = before.SDR
+        ideal = bss_eval.bss_eval_sources(true, ideal_ratio.separate(true), compute_permutation=False)._asdict()
+        scores.update({'ideal ' + measure: ideal[measure] for measure in MEASURES})
         for index, source in enumerate(references):
             for measure, windows in values[source].items():
                 # without a true stem there is no score, whatever the formulas give

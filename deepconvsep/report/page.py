@@ -83,7 +83,7 @@ def write(folder, songs, title, command, facts):
     environment.filters['decibels'] = decibels
     html = environment.get_template('page.html').render(
         title=one_line(title), command=[one_line(shlex.quote(word)) for word in command],
-        rule=compare.RULE, mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
+        rule=compare.RULE, ideal=compare.IDEAL_RULE, mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
         facts={name: one_line(value) for name, value in facts.items()},
         songs=[_describe(folder, number, song, scores.get(song.name)) for number, song in enumerate(songs, 1)],
         scores_link=link(ASSETS + '/' + SCORES) if scores else None)
@@ -132,15 +132,18 @@ def in_order(sources):
 
 def _describe(folder, number, song, scores):
     """What the template shows of a song; writes its pictures and copies."""
-    def track(path, kind, colour, loudest=None):
-        levels = picture.levels(path)
-        loudest = levels.max() if loudest is None else loudest
+    whole, peaks = picture.levels(song.mixture), picture.envelope(song.mixture)
+    loudest, highest = whole.max(), peaks.max()
+
+    def track(path, kind, colour):
+        levels = whole if path == song.mixture else picture.levels(path)
         image = '%s/%d-%s.png' % (ASSETS, number, kind)
         picture.save(os.path.join(folder, image), levels, loudest, colour)
         shown = playable(folder, path, '%s/%d-%s.flac' % (ASSETS, number, kind))
         with audio.Reader(path) as reader:
             rate, seconds = reader.rate, reader.frames / reader.rate
-        return {'sound': link(shown), 'image': link(image), 'loudest': loudest, 'seconds': seconds,
+        return {'sound': link(shown), 'image': link(image), 'seconds': seconds,
+                'wave': wave(peaks if path == song.mixture else picture.envelope(path), highest),
                 'times': time_marks(seconds), 'pitches': pitch_marks(rate), 'size': levels.shape[::-1]}
 
     mixture = track(song.mixture, 'mixture', MIXTURE_COLOUR)
@@ -148,11 +151,14 @@ def _describe(folder, number, song, scores):
     for place, (source, path) in enumerate(song.stems.items()):
         colour = COLOURS[place % len(COLOURS)]
         part = {'label': label(source), 'colour': colour, 'reference': None, 'scores': (scores or {}).get(source),
-                'separated': track(path, source, colour, mixture['loudest'])}
+                # what overlaps with the other stems is not to be heard with them from the start
+                'extra': source.startswith('all but '),
+                'separated': track(path, source, colour)}
         if source in song.references:
-            part['reference'] = track(song.references[source], source + '-reference', colour, mixture['loudest'])
+            part['reference'] = track(song.references[source], source + '-reference', colour)
         parts.append(part)
-    return {'name': one_line(song.name), 'mixture': mixture, 'parts': parts, 'mean': mean(scores)}
+    return {'name': one_line(song.name), 'mixture': mixture, 'parts': parts, 'mean': mean(scores),
+            'ideal': ideal(scores)}
 
 
 def mean(scores):
@@ -160,7 +166,13 @@ def mean(scores):
     if not scores:
         return None
     return {measure: tables.over_tracks([values[measure] for values in scores.values()], 'mean')
-            for measure in compare.MEASURES + ('mixture SDR',)}
+            for measure in compare.MEASURES + ('mixture SDR',) + compare.IDEAL}
+
+
+def ideal(scores):
+    """As :func:`mean`, of ideal masks in the place of the stems."""
+    means = mean(scores)
+    return means and dict(means, **{measure: means['ideal ' + measure] for measure in compare.MEASURES})
 
 
 def playable(folder, path, copy):
@@ -195,8 +207,18 @@ def pitch_marks(rate):
     """Marks of the frequency axis of a picture: [(percent from the bottom, text)].
 
     >>> [text for _, text in pitch_marks(44100)]
-    ['100 Hz', '1 kHz', '10 kHz']
+    ['100 Hz', '300', '1 kHz', '3', '10 kHz']
     """
     low, high = picture.frequencies(rate)
     return [(100 * math.log(mark / low) / math.log(high / low), text)
-            for mark, text in ((100, '100 Hz'), (1000, '1 kHz'), (10000, '10 kHz')) if low < mark < high]
+            for mark, text in ((100, '100 Hz'), (300, '300'), (1000, '1 kHz'), (3000, '3'), (10000, '10 kHz'))
+            if low < mark < high]
+
+
+def wave(peaks, loudest):
+    """An envelope as text, two hexadecimal digits a point, of which ff is `loudest`.
+
+    >>> wave([0, 0.25, 2], 0.5), wave([0], 0)
+    ('0080ff', '00')
+    """
+    return ''.join('%02x' % min(255, round(255 * float(peak) / (loudest or 1))) for peak in peaks)

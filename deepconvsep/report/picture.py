@@ -12,6 +12,7 @@ FRAME, HOP = 4096, 1024   # samples
 WIDTH, HEIGHT = 1000, 192   # largest size, pixels
 LOWEST, HIGHEST = 50., 16000.   # Hz
 DYNAMICS = 70.   # dB below the loudest pixel that are still shown
+POINTS = 400   # of a waveform
 LEVELS = 64   # shades, few, so that the files are small
 GROUND = '#10141b'   # colour of silence
 
@@ -71,6 +72,24 @@ def levels(path):
     edges = np.geomspace(*frequencies(rate), HEIGHT + 1)
     density = np.diff(scipy.interpolate.PchipInterpolator(bins, cumulated, axis=1)(edges), axis=1) / np.diff(edges)
     return 10 * np.log10(np.maximum(density.T * rate / FRAME, 1e-20))
+
+
+def envelope(path, points=POINTS):
+    """The largest magnitude in each of `points` parts of a file, as float64 of this shape; channels are averaged.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    peaks, seen = np.zeros(points), 0
+    with audio.Reader(path) as reader:
+        for block in reader.blocks():
+            samples = np.abs(audio.downmix(block))
+            columns = np.minimum(np.arange(seen, seen + len(samples)) * points // max(reader.frames, 1), points - 1)
+            np.maximum.at(peaks, columns, samples)
+            seen += len(samples)
+    return peaks
 
 
 def shades(colour):
