@@ -12,9 +12,9 @@ import lasagne
 import theano.tensor as T
 from recorded import RecordedNetwork
 
-from deepconvsep.network import architecture, convolutions
+from deepconvsep.network import architecture, convolutions, fourier
 from deepconvsep.network.build import build
-from deepconvsep.network.layers import FrequencyPoolLayer, FrequencyUnpoolLayer
+from deepconvsep.network.layers import FrequencyPoolLayer, FrequencyUnpoolLayer, InverseLayer, LiteralConvLayer
 from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
 
 FAMILIES = {'dsd100': architecture.DSD100, 'ikala_separate': architecture.IKALA_POOLED,
@@ -129,7 +129,8 @@ def convolve(x, w, stride):
 LAYERS = [(convolutions.UnrolledConvLayer, (1, 13), (1, 1)), (convolutions.UnrolledConvLayer, (1, 4), (1, 1)),
           (convolutions.UnrolledConvLayer, (5, 1), (1, 1)), (convolutions.StridedConvLayer, (1, 5), (1, 3)),
           (convolutions.StridedConvLayer, (1, 4), (1, 4)), (convolutions.StridedConvLayer, (1, 2), (1, 3)),
-          (convolutions.LinearConvLayer, (3, 4), (1, 1))]
+          (convolutions.LinearConvLayer, (3, 4), (1, 1)), (fourier.FourierConvLayer, (3, 4), (1, 1)),
+          (fourier.FourierConvLayer, (7, 2), (1, 1)), (fourier.FourierConvLayer, (4, 13), (1, 1))]
 
 
 @pytest.mark.parametrize('kind,size,stride', LAYERS)
@@ -152,6 +153,45 @@ def test_convolutions_and_their_transposes(kind, size, stride, channels):
         assert transposed.shape == x.shape
         linear = y - b[:, None, None]
         np.testing.assert_allclose((linear * z).sum(axis=(1, 2, 3)), (x * transposed).sum(axis=(1, 2, 3)), atol=1e-10)
+
+
+@pytest.mark.parametrize('wanted,first,second', [
+    ('output', (2, 3, 5, 6), (4, 3, 2, 3)), ('input', (2, 4, 4, 4), (4, 3, 2, 3)),
+    ('filters', (2, 3, 5, 6), (2, 4, 4, 4))])
+def test_gradients_of_the_transformed_convolution(wanted, first, second):
+    """Of all three arrays, and of their gradients, which the training needs: each is one of the others."""
+    rs = np.random.RandomState(0)
+    operation = fourier.FourierConvolution(wanted, (5, 6), (2, 3))
+    with theano.configparser.change_flags(floatX='float64'):
+        theano.gradient.verify_grad(operation, [rs.normal(size=first), rs.normal(size=second)], rng=rs,
+                                    mode=theano.compile.Mode('py', 'fast_compile'))
+    value = theano.function([], operation(T.zeros(first), T.zeros(second)), mode='FAST_COMPILE')()
+    shape = operation.infer_shape(None, [first, second])[0]
+    assert value.shape == tuple(int(size) for size in shape) and value.dtype == theano.config.floatX
+
+
+def test_transformed_convolution_and_gradients_equal_the_literal_layers():
+    """At the size of iKala's, whose network has them: the convolution, its inverse, and all gradients of both."""
+    rs, results = np.random.RandomState(0), []
+    x, z, slopes = (rs.normal(size=size).astype('float32') for size in ((2, 5, 30, 40), (2, 6, 21, 21), (2, 5, 30, 40)))
+    w = rs.normal(size=(6, 5, 10, 20)).astype('float32')
+    for kind in (LiteralConvLayer, fourier.FourierConvLayer):
+        entry, back = T.tensor4(), T.tensor4()
+        layer = kind(lasagne.layers.InputLayer(x.shape, entry), 6, (10, 20), W=w)
+        forward = lasagne.layers.get_output(layer)
+        inverse = layer.transpose(back, 2) if kind is not LiteralConvLayer else lasagne.layers.get_output(
+            InverseLayer(lasagne.layers.InputLayer(z.shape, back), layer))
+        values = [forward, inverse] + theano.grad(None, [entry, layer.W], known_grads={forward: T.tanh(forward / 50)}) \
+            + theano.grad((inverse * slopes).sum(), [back, layer.W])
+        results.append(theano.function([entry, back], values)(x, z))
+    for literal, ours in zip(*results):
+        np.testing.assert_allclose(ours, literal, atol=2e-6 * np.abs(literal).max(), rtol=0)
+
+
+def test_on_a_cpu_ikala_transforms_its_convolution():
+    for arch in (architecture.IKALA, architecture.IKALA_POOLED):
+        layers = lasagne.layers.get_all_layers(build(arch, T.tensor4(), 1))
+        assert sum(isinstance(layer, fourier.FourierConvLayer) for layer in layers) == 1, arch.name
 
 
 def test_pooling_gives_ties_all_the_value():

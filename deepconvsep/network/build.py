@@ -12,6 +12,7 @@ import numpy as np
 import theano
 from lasagne.layers import Conv2DLayer, DenseLayer, InputLayer, NonlinearityLayer, ReshapeLayer, SliceLayer
 
+from deepconvsep.network import fourier
 from deepconvsep.network.architecture import StackedArchitecture
 from deepconvsep.network.convolutions import LinearConvLayer, StridedConvLayer, TransposeLayer, UnrolledConvLayer
 from deepconvsep.network.layers import (
@@ -67,7 +68,7 @@ def build(network, input_var, batch_size, literal=False, params=None):
     if network.pool > 1:
         pooled = (lasagne.layers.MaxPool2DLayer(biased1, (1, network.pool)) if literal
                   else FrequencyPoolLayer(biased1, network.pool))
-    conv2_class = LiteralConvLayer if literal else UnrolledConvLayer if 1 in network.kernel else LinearConvLayer
+    conv2_class = LiteralConvLayer if literal else _conv_class(network.kernel)
     conv2 = conv2_class(pooled, network.filters[1], network.kernel, **given('W', 'b'))
     biased2 = BiasLayer(conv2, **given('b'))
     hidden = DenseLayer(biased2, network.hidden, nonlinearity=relu, **given('W', 'b'))
@@ -135,6 +136,13 @@ def build_stacked(network, input_var, batch_size, literal=False, params=None):
                                           only_channel(network, branch)) for number, branch in enumerate(used)}
     return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network,
                         **given('b'))
+
+
+def _conv_class(kernel):
+    """The layer that computes a convolution of stride 1 fastest, by the size of its filters."""
+    if 1 in kernel:
+        return UnrolledConvLayer
+    return fourier.FourierConvLayer if fourier.pays(kernel, theano.config.device) else LinearConvLayer
 
 
 def only_channel(network, branch):
