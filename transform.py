@@ -78,7 +78,8 @@ class Transforms:
     sampleRate : int
         Sample rate in Hz.
     window : callable
-        Makes the window from its length: `numpy.hanning`, `scipy.signal.windows.blackmanharris`, `sinebell`.
+        Makes the window from its length: `numpy.hanning`, `sinebell`,
+        :func:`deepconvsep.stft.blackmanharris`.
     """
 
     def __init__(self, ttype='fft', bins=48, frameSize=1024, hopSize=256, tffmin=25, tffmax=18000, iscale='lin',

@@ -3,13 +3,12 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal.windows
 
 from deepconvsep import stft
 from deepconvsep.errors import InputError
 
 # all symmetric, as the original used them
-WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackmanharris, 'sinebell': stft.sinebell}
+WINDOWS = {'hanning': np.hanning, 'blackmanharris': stft.blackmanharris, 'sinebell': stft.sinebell}
 
 
 #: Where the squares of the windows add up to less than this share of their maximum, a masked sound is noise.

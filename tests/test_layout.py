@@ -72,6 +72,20 @@ def test_importing_changes_nothing_in_the_process():
     assert done.returncode == 0, done.stderr
 
 
+def test_scripts_know_their_flags_without_scipy_and_theano():
+    """What takes long to import is imported where it is used: `--help` is there at once."""
+    scripts = [path for folder in ('examples/*', 'evaluation', 'plots')
+               for path in sorted(glob.glob(os.path.join(ROOT, folder, '*.py'))) if not path.endswith('__init__.py')]
+    names = [os.path.relpath(path, ROOT)[:-3].replace(os.sep, '.') for path in scripts] + ['transform', 'tools.demo']
+    program = ('import importlib, sys\n'
+               'for name in ("scipy", "theano", "lasagne", "matplotlib", "pandas", "music21", "mido"):\n'
+               '    sys.modules[name] = None\n'
+               'for name in %r:\n'
+               '    importlib.import_module(name)\n' % names)
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and len(names) > 40, done.stderr
+
+
 def test_every_script_says_its_version(script):
     for path in ('examples/dsd100/separate_dsd.py', 'examples/bach10/trainCNNrwc.py', 'evaluation/DSD100_eval_only.py',
                  'plots/scores.py', 'tools/demo.py'):

@@ -16,6 +16,11 @@ WINDOWS = {'hanning': np.hanning, 'blackmanharris': scipy.signal.windows.blackma
            'sinebell': stft.sinebell}
 
 
+@pytest.mark.parametrize('width', [1, 2, 3, 512, 1023, 1024, 4096])
+def test_the_blackman_harris_window_is_that_of_scipy(width):
+    assert stft.blackmanharris(width).tobytes() == scipy.signal.windows.blackmanharris(width).tobytes()
+
+
 def plain_stft(data, window, hop, nfft):
     """The definition, frame by frame."""
     width = len(window)

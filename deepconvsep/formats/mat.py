@@ -9,8 +9,6 @@ import io
 import struct
 import zlib
 
-import scipy.io
-
 from deepconvsep import files
 
 #: Bytes of a file and of what is compressed in it. The results of a whole campaign have a few.
@@ -40,6 +38,7 @@ def load(path):
         data = source.read(LIMIT + 1)
     if len(data) > LIMIT:
         raise ValueError('more than %d MB' % (LIMIT >> 20))
+    import scipy.io  # here: it takes longer than all else that a script imports
     return scipy.io.loadmat(io.BytesIO(checked(data)))
 
 

@@ -32,8 +32,6 @@ Speech and Language Processing 14(4), 2006. E. Vincent et al.: The Signal Separa
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
-import scipy.optimize
 
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import projection
@@ -207,6 +205,7 @@ def _score(references, estimates, cross, compute_permutation, images):
     perm = np.arange(nsrc)
     best = perm
     if compute_permutation:
+        import scipy.optimize
         gain = np.nan_to_num(sir.reshape(nsrc, nsrc), nan=0., posinf=1e3, neginf=-1e3)
         perm = scipy.optimize.linear_sum_assignment(gain, maximize=True)[1]
         best = np.arange(nsrc) * nsrc + perm
@@ -220,6 +219,7 @@ def _ratio(numerator, denominator):
 
 def _energies(references, estimates, pairs, own, interference, images):
     """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
+    import scipy.fft
     nsrc, nchan, nsamples = references.shape
     npairs = len(pairs)
     filters = projection.spectra(np.concatenate([own, interference], axis=1))

@@ -1,14 +1,13 @@
 """Least-squares projection of signals on delayed sources, for BSS Eval.
 
 The normal equations depend on the sources alone, so they are built and factorised once and serve every estimate.
-Correlations and filtering run block by block with short FFTs: only 1023 lags are needed.
+Correlations and filtering run block by block with short FFTs: only 1023 lags are needed. SciPy is imported where it is
+used: that takes longer than all else before a script knows its flags.
 """
 import concurrent.futures
 import os
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
 
 FILTER_LENGTH = 512
 FFT = 8192
@@ -60,6 +59,7 @@ def blocks(signals, first, count, left, width):
 
 def spectra(blocks):
     """Spectra of (count, n, width) blocks, as (frequencies, n, count)."""
+    import scipy.fft
     return scipy.fft.rfft(blocks.transpose(2, 1, 0), FFT, axis=0)
 
 
@@ -90,6 +90,7 @@ def correlations(references, estimates):
         n = nsrc * nchannels; ``[i, k, REACH + d]`` is the sum over t of ``references[i, t] * signal[k, t + d]``, the
         signals being first the references, then the estimates.
     """
+    import scipy.fft
     nsamples = references.shape[-1]
     references, estimates = references.reshape(-1, nsamples), estimates.reshape(-1, nsamples)
 
@@ -147,6 +148,7 @@ def _solve(lags, products, kept):
 
 def _solve_positive(lags, right):
     """Solve the normal equations by Cholesky, or with the minimum norm where they are singular in double precision."""
+    import scipy.linalg
     gram = _gram(lags)
     norm = scipy.linalg.lapack.dlange('1', gram.T)
     factor, info = scipy.linalg.lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)

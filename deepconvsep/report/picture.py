@@ -3,8 +3,6 @@
 A picture has no axes: who shows it draws them around it, from :func:`frequencies`.
 """
 import numpy as np
-import scipy.interpolate
-import scipy.signal.windows
 
 from deepconvsep import audio, files, stft
 
@@ -44,7 +42,8 @@ def levels(path):
     InputError
         When the file cannot be read.
     """
-    analysis = stft.STFT(scipy.signal.windows.hann(FRAME), HOP)
+    import scipy.interpolate  # here: it takes longer than all else that a script imports
+    analysis = stft.STFT(np.hanning(FRAME), HOP)
     with audio.Reader(path) as reader:
         expected = stft.frame_count(reader.frames, HOP)
         total = np.zeros((min(WIDTH, expected), FRAME // 2 + 1))

@@ -9,9 +9,8 @@ import os
 import re
 
 import numpy as np
-import scipy.signal.windows
 
-from deepconvsep import audio
+from deepconvsep import audio, stft
 from deepconvsep.errors import InputError
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
@@ -63,7 +62,7 @@ LOSS = objective.reconstruction(SOURCES)
 def transform():
     """The STFT of all Bach10 experiments: frames of 4096 samples, hop 512, Blackman-Harris, 44.1 kHz."""
     return transformFFT(frameSize=FRAME_SIZE, hopSize=HOP_SIZE, sampleRate=SAMPLE_RATE,
-                        window=scipy.signal.windows.blackmanharris)
+                        window=stft.blackmanharris)
 
 
 def pieces(db):

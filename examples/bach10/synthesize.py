@@ -16,8 +16,6 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 import numpy as np
-import scipy.io
-import scipy.signal
 
 import rwc
 from deepconvsep import audio, command, jobs
@@ -97,6 +95,7 @@ def choose(args):
 
 def make_piece(out, banks, layout, beats, vary_timbre, seed, item):
     """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
+    import scipy.signal  # here: it takes longer than all else that the script imports
     piece, number, style = item
     folder = os.path.join(out, piece)
     names = ['%s-%s.wav' % (piece, source) if layout == 'bach10' else '%s_%s_%s.wav' % (piece, style, name)
@@ -146,6 +145,7 @@ def room(generator, reverberation):
     -------
     numpy.ndarray
     """
+    import scipy.signal
     length = int(reverberation * RATE)
     tail = generator.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
     tail[:int(0.004 * RATE)] = 0
@@ -157,6 +157,7 @@ def room(generator, reverberation):
 
 def equalised(samples, generator):
     """Filter with gains in dB, normally distributed, at five frequencies; straight lines between, no delay."""
+    import scipy.signal
     gains = 10 ** (generator.normal(0, EQUALISER_GAIN, len(EQUALISER_BANDS)) / 20)
     taps = scipy.signal.firwin2(1025, (0., *EQUALISER_BANDS, RATE / 2), (gains[0], *gains, gains[-1]), fs=RATE)
     return scipy.signal.fftconvolve(samples, taps, 'same')
@@ -208,6 +209,7 @@ def make_samples(out, banks, seconds, item):
 
 def write_mat(path, instid, name, symbol, dynamics, midi, starts, ends):
     """Write the description of a file of samples, with the fields in the places where :func:`rwc.read_mat` looks."""
+    import scipy.io
     fields = [0] * 17
     fields[0] = {'length': 0, 'channels': 1, 'bits': 16, 'rate': RATE}
     fields[3], fields[4], fields[6], fields[7], fields[9] = dynamics, instid, name, symbol, 'NO'

@@ -15,9 +15,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 import numpy as np
-import scipy.signal.windows
 
-from deepconvsep import audio, command, files
+from deepconvsep import audio, command, files, stft
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
 from deepconvsep.recipe import song_of
@@ -162,7 +161,7 @@ def write_bounds(db, output, name):
     settings = recipe.SETTINGS
     masked = bounds.ideal_ratio_masked(np.stack([voice, music]), transformFFT(
         frameSize=settings.frame_size, hopSize=settings.hop_size, sampleRate=settings.sample_rate,
-        window=scipy.signal.windows.blackmanharris))
+        window=stft.blackmanharris))
     for both, estimates in zip(paths, [[mixture] * 2, masked]):
         for path, estimate in zip(both, estimates):
             files.make_folder(os.path.dirname(path))
