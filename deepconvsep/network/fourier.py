@@ -86,7 +86,7 @@ class FourierConvolution(theano.Op):
         results[0][0] = np.ascontiguousarray(value, node.outputs[0].dtype)
 
     def _convolved(self, left, right, size):
-        """The circular convolution, summed over axis 1 of `left` and 0 of `right`, without what `size` makes invalid."""
+        """The circular convolution, summed over axis 1 of `left` and 0 of `right`; what `size` makes invalid is cut."""
         import scipy.fft
         # the axes of the maps first: one product for each frequency
         left, right = (scipy.fft.rfft2(array.transpose(2, 3, 0, 1), self.maps, axes=(0, 1)) for array in (left, right))
