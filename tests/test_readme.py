@@ -167,12 +167,16 @@ def test_commands_that_need_no_dataset_run(script, demo, words):
 
 
 def test_demo_from_the_shipped_rendering(demo):
-    scores = files.read_json(str(demo / 'demo' / 'report' / 'scores.json'))['scores']['01-AchGottundHerr']
+    both = files.read_json(str(demo / 'demo' / 'report' / 'scores.json'))['scores']
+    scores = both['01-AchGottundHerr']
     assert set(scores) == set(recipe.SOURCES)
     assert np.mean([values['SDR'] - values['mixture SDR'] for values in scores.values()]) > 5
     assert min(values['SDR'] - values['mixture SDR'] for values in scores.values()) > 3
     page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
-    assert page.count('<audio') == 9 and 'Ach Gott und Herr' in page and 'SHA-256 of the model' in page
+    assert page.count('<audio') == 9 + 5 and 'Ach Gott und Herr' in page and page.count('SHA-256 of the model') == 2
+    song = both['sectoid_war-of-freedom']
+    assert song['lead guitar']['SDR'] - song['lead guitar']['mixture SDR'] > 4
+    assert song['band']['SDR'] - song['band']['mixture SDR'] > 2 and 'Lead guitar' in page
 
 
 def test_picture_of_readme_is_drawn_from_the_demo(script, demo):

@@ -1,9 +1,8 @@
 """The demo: a chorale and a rock song, which the models never heard, come apart.
 
 Renders the beginning of a chorale with FluidR3 where FluidSynth, that SoundFont and music21 are installed; else takes
-the same rendering from demo_data. Separates the mixture with this project's model, compares the stems with the
-references, and writes demo/index.html. Then it takes the lead guitar out of 20 s of a song of Sectoid, which lies in
-demo_data, and writes demo/song/index.html.
+the same rendering from demo_data. Takes 20 s of a song of Sectoid, lead guitar and band, from demo_data. Separates both
+mixtures with this project's models, compares the stems with the references, and writes demo/index.html.
 """
 import os
 import shutil
@@ -16,6 +15,7 @@ from deepconvsep.audio.mixture import Mixture
 from deepconvsep.command import Parser, enable_default_logging, run
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
+from deepconvsep.models import known
 from deepconvsep.report import page
 from examples.bach10 import recipe, separate_bach10, soundfonts, synthesize
 from examples.ikala import recipe as ikala_recipe
@@ -26,9 +26,11 @@ ROOT = os.path.dirname(HERE)
 SHIPPED = os.path.join(HERE, 'demo_data')
 PIECE = '01-AchGottundHerr'
 BEATS = 20   # quarter notes: two and a half lines of the chorale
-TITLE = 'J. S. Bach, “Ach Gott und Herr” (BWV 255), on instruments that the model never heard'
 SONG = 'sectoid_war-of-freedom'
-SONG_TITLE = 'Sectoid, “War of freedom”: lead guitar (“voice”) and band, of a song that the model never heard'
+TITLE = 'Bach, “Ach Gott und Herr”, and Sectoid, “War of freedom”: two pieces that the models never heard'
+
+#: What the page calls the sources of the song.
+SHOWN = {'voice': 'lead guitar', 'music': 'band'}
 
 
 def main(argv=None):
@@ -44,31 +46,33 @@ def main(argv=None):
     if args.shipped or not render(references, stems):
         for stem in stems:
             shutil.copy(os.path.join(SHIPPED, os.path.basename(stem)), stem)
-    code = separate(separate_bach10, args.output, PIECE, stems, TITLE)
-    return code or separate_song(os.path.join(args.output, 'song'))
+    parts = [os.path.join(references, '%s-%s.flac' % (SONG, source)) for source in ikala_recipe.SOURCES]
+    for part in parts:
+        shutil.copy(os.path.join(SHIPPED, os.path.basename(part)), part)
+    songs = [separate(separate_bach10, recipe.RECIPE, args.output, PIECE, stems),
+             separate(separate_ikala, ikala_recipe.RECIPE, args.output, SONG, parts)]
+    models = {song.name: known.path(made.default_model)
+              for song, made in zip(songs, (recipe.RECIPE, ikala_recipe.RECIPE))}
+    command = ['python', os.path.relpath(os.path.abspath(__file__)), *(sys.argv[1:] if argv is None else argv)]
+    facts = {'Model of %s' % name: os.path.basename(path) for name, path in models.items()}
+    facts.update({'SHA-256 of the model of %s' % name: files.sha256(path) for name, path in models.items()})
+    shown = page.write(args.output, songs, TITLE, command, facts)
+    summarize(args.output, songs)
+    print('Open %s' % shown)
+    return 0
 
 
-def separate(script, output, piece, stems, title):
-    """Add up the stems, separate what that gives, write the page and say the scores; return the exit code."""
+def separate(script, made_by, output, piece, references):
+    """Add up the references and separate what that gives; what the page shows of it."""
     mixture = os.path.join(output, piece + '.flac')
-    with Mixture(stems) as reader, audio.Writer(mixture, reader.rate, format='FLAC') as writer:
+    with Mixture(references) as reader, audio.Writer(mixture, reader.rate, format='FLAC') as writer:
         for block in reader.blocks():
             writer.write(block)
-    command = ['-i', mixture, '-o', output, '--report', title, '--references', os.path.dirname(stems[0]), '--overwrite']
-    code = script.main([os.path.relpath(word) if os.path.isabs(word) else word for word in command])
-    if code == 0:
-        summarize(output, piece)
-    return code
-
-
-def separate_song(output):
-    """The second part: the song that ships."""
-    references = os.path.join(output, 'references')
-    files.make_folder(references)
-    names = ['%s-%s.flac' % (SONG, source) for source in ikala_recipe.SOURCES]
-    for name in names:
-        shutil.copy(os.path.join(SHIPPED, name), os.path.join(references, name))
-    return separate(separate_ikala, output, SONG, [os.path.join(references, name) for name in names], SONG_TITLE)
+    if script.main(['-i', mixture, '-o', output, '--overwrite']):
+        raise InputError('%s could not be separated, see above' % mixture)
+    names = [SHOWN.get(source, source) for source in made_by.sources]
+    stems = [os.path.join(output, name + '.wav') for name in made_by.stem_names(piece, made_by.sources, False)]
+    return page.Song(piece, mixture, dict(zip(names, stems)), dict(zip(names, references)))
 
 
 def render(folder, stems):
@@ -92,13 +96,13 @@ def render(folder, stems):
     return True
 
 
-def summarize(folder, piece):
-    """Print the scores and where the page is."""
-    scores = files.read_json(os.path.join(folder, page.ASSETS, page.SCORES))['scores'][piece]
-    for source, values in scores.items():
-        print('%-10s SDR %5.1f dB; the mixture itself %5.1f dB' % ((source,) + tuple(
-            records.decode([values['SDR'], values['mixture SDR']]))))
-    print('Open %s' % os.path.join(folder, page.PAGE))
+def summarize(folder, songs):
+    """Print the scores."""
+    scores = files.read_json(os.path.join(folder, page.ASSETS, page.SCORES))['scores']
+    for song in songs:
+        for source, values in scores[song.name].items():
+            print('%-11s SDR %5.1f dB; the mixture itself %5.1f dB' % ((source,) + tuple(
+                records.decode([values['SDR'], values['mixture SDR']]))))
 
 
 if __name__ == '__main__':
