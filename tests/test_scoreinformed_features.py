@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import types
 
 import numpy as np
 import pytest
@@ -9,10 +10,8 @@ from bach10_tree import make_bank, make_inputs
 
 import rwc
 from deepconvsep.features import tensors
-from examples.bach10 import compute_features_bach10rwc as bach10rwc
-from examples.bach10 import generation
+from examples.bach10 import generation, layout, rendering
 from examples.bach10 import recipe as data
-from examples.bach10_scoreinformed import compute_features_bach10rwc as scored
 from examples.bach10_scoreinformed import notes, recipe
 
 FOLDER = 'examples/bach10_scoreinformed/'
@@ -54,17 +53,18 @@ def bank(golden_json, tmp_path_factory):
 
 def test_bach10_recorded(script, golden, golden_json, bach10, tmp_path):
     command = [FOLDER + 'compute_features_bach10.py', '--db', bach10, '--feature_path', tmp_path, '--legacy']
-    assert '1 pieces written' in succeed(script(*command)).stderr
+    assert '1 songs written' in succeed(script(*command)).stderr
     recorded = np.load(golden('6_features/bach10_scoreinformed.npz'))
     for output in golden_json('6_features/bach10_scoreinformed.json')['outputs']:
         same(recorded, output['key'], tensors.load_tensor(str(tmp_path / output['file'])))
     assert json.loads((tmp_path / 'notes.json').read_text())['legacy'] is True
     # a lost note array comes back, what is there is kept
     (tmp_path / (PIECE + '__e_.shape')).unlink()
-    assert '0 pieces written, 1 already there' in succeed(script(*command)).stderr
+    again = succeed(script(*command)).stderr
+    assert '0 songs written, 1 already there, 0 left out, 0 failed; notes of 1 written' in again
     assert tensors.is_finished(str(tmp_path / (PIECE + '__e_.data')))
     other = script(*command[:-1])
-    assert other.returncode == 1 and 'was made with legacy True: use the same' in other.stderr
+    assert other.returncode == 1 and 'with legacy True, now wanted: legacy False' in other.stderr
 
 
 def test_bach10_without_the_defects(script, bach10, tmp_path):
@@ -108,11 +108,13 @@ def test_rwc_recorded(golden, golden_json, bank, monkeypatch, tmp_path, style):
     samples = [rwc.Instrument(bank, rwc.INSTRUMENTS[name], ['NO']) for name in data.INSTRUMENTS]
     scores = data.read_scores(os.path.join(golden('6_features/bach10rwc_db'), PIECE), data.SCORE_ENDINGS[style])
     cases = generation.rwc_cases([0.] if style == 'gt' else data.TIME_SHIFTS)
+    song_db = golden('6_features/bach10rwc_db')
+    [song] = layout.scored_pieces(song_db, style)
     compared = 0
     for number in np.random.RandomState(index['np_random_seed']).choice(generation.count_permutations(cases), 4, False):
         combination = generation.permutation(cases, int(number))
         for chunk in range(2 if style == 'gt' else 1):
-            signals, missing = scored.render_frames(recipe.LEGACY_SETTINGS, scores, samples, combination, 2 * 44100,
+            signals, missing = notes.render_frames(recipe.LEGACY_SETTINGS, scores, samples, combination, 2 * 44100,
                                                     2. * chunk)
             name = generation.describe(combination), chunk
             assert (name + ('__m_',) not in keys) == bool(missing)
@@ -120,9 +122,9 @@ def test_rwc_recorded(golden, golden_json, bank, monkeypatch, tmp_path, style):
                 continue
             same(recorded, keys[name + ('__m_',)], data.transform().compute_transform(signals))
             path = str(tmp_path / 'x.data')
-            notes.write(path, scored.kinds(scores, combination, recipe.LEGACY_SETTINGS), recipe.LEGACY_SETTINGS,
-                        10 ** 6,
-                        2. * chunk, 2. * chunk + 2)
+            plan = types.SimpleNamespace(
+                song=song, combination=combination, chunks=[(0, 88200), (88200, 176400)], shapes=[(5, 10 ** 6, 1)] * 2)
+            notes.of_rendering(song_db, recipe.LEGACY_SETTINGS, plan, chunk).write(path)
             for tag in ('__g_', '__e_'):
                 same(recorded, keys[name + (tag,)], tensors.load_tensor(path, tag))
                 os.unlink(tensors.shape_path(tensors.tagged(path, tag)))
@@ -151,7 +153,7 @@ def test_rwc_script_adds_notes_to_what_the_score_free_one_made(script, golden, b
         reach = np.convolve(sounding, np.ones(9), 'same') > 0  # a frame covers 8 hops
         assert sounding.any() and energy[~reach].sum() < 1e-3 * energy.sum()
     done = script(FOLDER + 'compute_features_bach10rwc.py', *flags, '--legacy')
-    assert done.returncode == 1 and 'use the same, or another folder' in done.stderr
+    assert done.returncode == 1 and 'now wanted: legacy True' in done.stderr
 
 
 def test_rwc_script_as_the_original(script, golden, bank, tmp_path):
@@ -169,5 +171,5 @@ def test_what_is_missing_is_named(script, bach10, tmp_path):
         if name != 'saxophone_b.txt':
             os.symlink(os.path.join(bach10, PIECE, name), str(tmp_path / PIECE / name))
     done = script(FOLDER + 'compute_features_bach10.py', '--db', tmp_path)
-    assert done.returncode == 1 and 'there is no score %s' % (tmp_path / PIECE / 'saxophone_b.txt') in done.stderr
-    assert bach10rwc.piece_length(data.read_scores(str(tmp_path / PIECE), '_g'), PIECE) > 1
+    assert done.returncode == 1 and '%s is missing' % (tmp_path / PIECE / 'saxophone_b.txt') in done.stderr
+    assert rendering.piece_length(data.read_scores(str(tmp_path / PIECE), '_g'), PIECE) > 1

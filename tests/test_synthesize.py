@@ -163,7 +163,8 @@ def test_seed_decides_and_files_are_kept(script, tmp_path):
     assert content(folders[2]) == other
     assert '0 recordings written, 1 already there' in succeed(script(*command)).stderr
     refused = script(*command[:-1], 7)
-    assert refused.returncode == 1 and 'was made with seed 6' in refused.stderr
+    assert refused.returncode == 1
+    assert 'holds sounds with seed 6, now wanted: seed 7: choose another --out' in refused.stderr
 
 
 # --- samples, and the chain ---------------------------------------------------------------------------

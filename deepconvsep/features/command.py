@@ -55,7 +55,7 @@ def validate(args, name, found, expected):
     return songs.report(name, found, expected, args.nprocs, args.scheduler, args.quiet)
 
 
-def main(args, dataset):
+def main(args, dataset, notes=None):
     """Check a dataset, or compute its features, by the parsed flags.
 
     Songs whose features are finished are passed over; a song that fails is named and does not stop the others.
@@ -64,6 +64,8 @@ def main(args, dataset):
     ----------
     args : argparse.Namespace
     dataset : deepconvsep.features.plan.Dataset
+    notes : deepconvsep.features.making.Notes, optional
+        What goes beside the features.
 
     Returns
     -------
@@ -86,16 +88,47 @@ def main(args, dataset):
         logger.info('%s %s: %d of %d songs', dataset.name, subset, found, number)
     files.make_folder(args.feature_path)
     plans, failed = make_plans(dataset, args.feature_path, args.dtype)
-    folder.check_record(args.feature_path, dataset.describe(args.dtype), args.overwrite)
+    folder.check_record(args.feature_path, dataset.describe_folder(args.dtype), args.overwrite, dataset.record,
+                        {'db': os.path.relpath(args.db, args.feature_path)})
+    work = functools.partial(making.compute, dataset.read, dataset.settings, args.overwrite)
+    return carry_out(args, work, plans, notes, failed)
+
+
+def carry_out(args, work, plans, notes=None, failed=(), unit='songs', count=lambda plan: 1, smaller='--float32'):
+    """Work on the plans that are not finished; return the exit code.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    work : callable
+        Takes a plan and returns a `Counter` as :func:`conclude` wants it; as :func:`deepconvsep.jobs.run` wants it.
+    plans : list of deepconvsep.features.plan.Plan
+    notes : deepconvsep.features.making.Notes, optional
+        What goes beside the features.
+    failed : list of jobs.Outcome
+        What could not even be planned.
+    unit : str
+        What `work` counts, in the plural.
+    count : callable
+        How many of them a plan has.
+    smaller : str
+        What is advised when the disk has no room.
+
+    Raises
+    ------
+    InputError
+        When the disk has no room, or the notes there are made in another way.
+    """
+    if notes is not None:
+        folder.check_record(args.feature_path, notes.settings, args.overwrite, notes.record)
     # what only a look into its files can tell is left to the processes
-    todo = [plan for plan in plans if args.overwrite or not is_finished(plan, read=False)]
-    check_space(args.feature_path, todo)
+    todo = [plan for plan in plans if args.overwrite or not is_finished(plan, notes, read=False)]
+    check_space(args.feature_path, todo, smaller)
     for plan in todo:
         clear(plan)
-    outcomes = run(args, functools.partial(making.compute, dataset.read, dataset.settings, args.overwrite), todo,
-                   'song')
-    finished = jobs.Outcome(None, Counter(kept=len(plans) - len(todo)))
-    return conclude(failed + outcomes + [finished], 'songs', args.feature_path)
+    outcomes = run(args, functools.partial(making.with_notes, work, notes), todo, 'song')
+    finished = jobs.Outcome(None, Counter(kept=sum(map(count, plans)) - sum(map(count, todo))))
+    return conclude([*failed, *outcomes, finished], unit, args.feature_path)
 
 
 def run(args, work, items, unit):
@@ -103,12 +136,12 @@ def run(args, work, items, unit):
     return jobs.run(work, items, args.nprocs, args.scheduler, unit=unit, quiet=args.quiet)
 
 
-def check_space(place, plans):
-    """Raise InputError when the disk has no room for the features."""
+def check_space(place, plans, smaller='--float32'):
+    """Raise InputError, which advises `smaller`, when the disk has no room for the features."""
     needed = sum(int(np.prod(shape)) * plan.dtype.itemsize for plan in plans for shape in plan.shapes)
     replaced = sum(os.path.getsize(path) for plan in plans for path in
                    (tagged(path, MAGNITUDES) for path in plan.paths) if os.path.exists(path))
-    folder.check_space(place, needed, replaced, 'choose --float32 or another disk')
+    folder.check_space(place, needed, replaced, 'choose %s or another disk' % smaller)
 
 
 def conclude(outcomes, unit, place=None):

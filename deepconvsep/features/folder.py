@@ -213,7 +213,7 @@ def fingerprint(folder_or_feature_paths):
 # --- the folder ---------------------------------------------------------------------------------------
 
 def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
-                 remedy='choose another --feature_path, or --overwrite'):
+                 remedy='choose another --feature_path, or --overwrite', what='features'):
     """Note in the file `name` of a folder how the features there are made.
 
     Parameters
@@ -230,6 +230,13 @@ def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
         They must agree where they are named, and stay named there: those features know no more.
     remedy : str
         What the message proposes.
+    what : str
+        What the folder holds.
+
+    Returns
+    -------
+    bool
+        Whether features there were made with other settings; then, they are to be overwritten.
 
     Raises
     ------
@@ -237,15 +244,23 @@ def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
         When features there were made with other settings, unless they are to be overwritten.
     """
     path = os.path.join(folder, name)
-    if os.path.exists(path) and not overwrite:
-        before = files.read_json(path, 'the settings of features')
-        settings = dict(settings, **{key: value for key, value in (places or {}).items() if key in before})
-        changed = sorted(key for key in set(before) | set(settings) if before.get(key) != settings.get(key))
-        if changed:
-            raise InputError('%s holds features with %s, now wanted: %s: %s'
-                             % (folder, ', '.join('%s %s' % (key, before.get(key)) for key in changed),
-                                ', '.join('%s %s' % (key, settings.get(key)) for key in changed), remedy))
+    changed = False
+    if os.path.exists(path):
+        try:
+            before = files.read_json(path, 'the settings of ' + what)
+        except InputError:
+            if not overwrite:
+                raise
+            before = {}
+        named = dict(settings, **{key: value for key, value in (places or {}).items() if key in before})
+        changed = sorted(key for key in set(before) | set(named) if before.get(key) != named.get(key))
+        if changed and not overwrite:
+            raise InputError('%s holds %s with %s, now wanted: %s: %s'
+                             % (folder, what, ', '.join('%s %s' % (key, before.get(key)) for key in changed),
+                                ', '.join('%s %s' % (key, named.get(key)) for key in changed), remedy))
+        settings = settings if overwrite else named
     files.write_json(path, settings)
+    return bool(changed)
 
 
 def transform_settings(settings):

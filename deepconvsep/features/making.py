@@ -1,14 +1,17 @@
 """From signals to feature files."""
+import os
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from deepconvsep import stft
+from deepconvsep import command, stft
 from deepconvsep.errors import InputError
 from deepconvsep.features import folder, songs
 from deepconvsep.features.plan import is_finished
-from deepconvsep.features.tensors import MAGNITUDES, save_tensor
+from deepconvsep.features.tensors import MAGNITUDES, save_tensor, tagged
 from deepconvsep.settings import WINDOWS
 
 
@@ -16,6 +19,26 @@ class Remark(NamedTuple):
     """What is to be said of something that was made all the same."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Note arrays that lie beside the features.
+
+    Parameters
+    ----------
+    settings : dict
+        How they are made.
+    record : str
+        The file in the feature folder that holds this.
+    of : callable
+        ``of(plan, index)``: what goes beside ``plan.paths[index]``. It has ``is_current(path, read=True)``, as
+        :meth:`deepconvsep.features.folder.Origin.is_current`, and ``write(path)``. Other processes must find it.
+    """
+
+    settings: dict
+    record: str
+    of: Callable
 
 
 def save_magnitudes(path, signals, settings, dtype, record):
@@ -52,16 +75,51 @@ def compute(read, settings, overwrite, plan):
     if not overwrite and is_finished(plan):
         return Counter(kept=1)
     try:
-        record, total = plan.origin.record(), 0.
-        for path, signals in zip(plan.paths, read(plan.song.paths, plan.length, plan.size, settings)):
+        records, total = [origin.record() for origin in plan.origins], 0.
+        for path, signals, record in zip(plan.paths, read(plan.song.paths, plan.length, plan.size, settings), records):
             folder.discard(path)
             save_magnitudes(path, signals, settings, plan.dtype, record)
             total = total + songs.energies(signals)
-        plan.origin.check(record)
+        check(plan, records)
     except (InputError, OSError, MemoryError) as error:
-        raise InputError('%s: %s' % (plan, str(error) or 'out of memory, try fewer processes')) from error
+        raise failure(plan, error) from error
     remarks = songs.mixture_problems(plan.song, total) if plan.song.mixed else []
     return Counter({'written': 1, **{Remark('%s: %s' % (plan, text)): 1 for text in remarks}})
+
+
+def check(plan, records):
+    """Raise InputError when what the files of a plan are made from has changed since `records` were taken."""
+    for origin, record in zip(plan.origins, records):
+        origin.check(record)
+
+
+def failure(plan, error):
+    """The InputError that says of which plan `error` is."""
+    return InputError('%s: %s' % (plan, command.one_line(error) or 'out of memory, try fewer processes'))
+
+
+def with_notes(work, notes, plan):
+    """Do `work` on a plan, then write the notes of its files that have none, or others than now.
+
+    Returns
+    -------
+    collections.Counter
+        That of `work`, with the files that were kept but got notes as ``'notes'``.
+    """
+    counts = work(plan)
+    if notes is None:
+        return counts
+    try:
+        written = 0
+        for index, path in enumerate(plan.paths):
+            if os.path.exists(tagged(path, MAGNITUDES)) and not notes.of(plan, index).is_current(path):
+                notes.of(plan, index).write(path)
+                written += 1
+    except (InputError, OSError, MemoryError) as error:
+        raise failure(plan, error) from error
+    # those of a file that was written anew are no news
+    counts['notes'] = max(0, written - counts['written'])
+    return counts
 
 
 def read_downmixed(paths, length, size, settings):

@@ -44,6 +44,8 @@ class Song:
         Whether the first file is the sum of the others.
     scores : tuple of str
         Scores that belong to the sounds.
+    longest : bool
+        The longest file, not the first, says how long the song is.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Song:
     tolerance: float = TOLERANCE
     mixed: bool = False
     scores: tuple[str, ...] = ()
+    longest: bool = False
 
     def __str__(self):
         return '%s/%s' % (self.subset, self.name)
@@ -77,12 +80,12 @@ def check_song(song, whole=False):
     Returns
     -------
     length : int
-        Samples of the first file; 0 when it cannot be read.
+        Samples of the file that says how long the song is; 0 when it cannot be read.
     problems : list of str
         A line each: files that cannot be read, are empty or cut off, hold NaN, have a wrong rate or number of
-        channels, or another length than the first; with `whole`, also a mixture that is not the sum of its stems.
+        channels, or another length than the song; with `whole`, also a mixture that is not the sum of its stems.
     """
-    length, seconds, problems = 0, {}, []
+    lengths, seconds, problems = {}, {}, []
     for path in song.paths:
         if not os.path.isfile(path):
             continue
@@ -92,16 +95,17 @@ def check_song(song, whole=False):
                 if whole and not reader.cut_off:
                     collections.deque(reader.blocks(), maxlen=0)
                 seconds[path] = reader.frames / reader.rate
-                length = reader.frames if path == song.paths[0] else length
+                lengths[path] = reader.frames
                 if reader.cut_off:
                     problems.append('%s is shorter than its header says, it was cut off: copy it again' % path)
         except InputError as error:
             problems.append(command.one_line(error))
-    expected = seconds.get(song.paths[0]) if song.paths else None
+    model = max(seconds, key=seconds.get, default=None) if song.longest else song.paths[0] if song.paths else None
+    length, expected = lengths.get(model, 0), seconds.get(model)
     for path, duration in seconds.items():
         if expected and duration and abs(duration - expected) > song.tolerance:
             problems.append('%s lasts %.3f s, expected %.3f s as %s: restore the one that is wrong'
-                            % (path, duration, expected, song.paths[0]))
+                            % (path, duration, expected, model))
     if whole:
         problems += _check_scores(song)
         if song.mixed and length and not problems and not missing_files(song):

@@ -4,22 +4,14 @@ A *case* is what one source is played with; a *combination* gives each of the fo
 Janer, Gomez, SMC 2017, section 3.
 """
 import itertools
-import os
-import shutil
+import re
 import zlib
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
-from deepconvsep import command
-from deepconvsep.errors import InputError
-from deepconvsep.features import tensors
-from deepconvsep.files import make_folder, read_json, write_json
 from deepconvsep.score import midi2str
 from examples.bach10 import recipe
-
-logger = command.get_logger(__name__)
 
 
 class Case(NamedTuple):
@@ -101,6 +93,16 @@ def describe_times(times):
     return 't' + '-'.join('%d' % round(1000 * time) for time in times)
 
 
+def parse_times(text):
+    """The inverse of :func:`describe_times`; None when it is something else.
+
+    >>> parse_times('t0-100-200-0')
+    (0.0, 0.1, 0.2, 0.0)
+    """
+    match = re.fullmatch(r't(\d{1,6}(?:-\d{1,6})*)', text)
+    return tuple(int(time) / 1000 for time in match[1].split('-')) if match else None
+
+
 def describe(combination):
     """A combination as part of a file name: times in milliseconds, dynamics, styles (if not NO), musicians.
 
@@ -112,6 +114,22 @@ def describe(combination):
                      'd' + ''.join(case.dynamics for case in combination)]
                     + (['s' + '-'.join(styles)] if set(styles) != {'NO'} else [])
                     + ['m' + ''.join(str(case.musician) for case in combination)])
+
+
+def parse(text):
+    """The inverse of :func:`describe`; None when it describes no combination.
+
+    >>> parse('t0-100_dFM_m13') == (Case(0., 'F', 'NO', 1), Case(.1, 'M', 'NO', 3))
+    True
+    """
+    match = re.fullmatch(r'(t[\d-]+)_d([A-Z]+)(?:_s([A-Z]+(?:-[A-Z]+)*))?_m(\d+)', text)
+    times = match and parse_times(match[1])
+    if not times:
+        return None
+    styles = match[3].split('-') if match[3] else ['NO'] * len(times)
+    if not len(times) == len(match[2]) == len(styles) == len(match[4]):
+        return None
+    return tuple(Case(*case) for case in zip(times, match[2], styles, map(int, match[4])))
 
 
 # --- notes to sound -----------------------------------------------------------------------------------
@@ -168,73 +186,3 @@ def with_mixture(stems):
     """(samples, 1 + sources): the sum of the stems, then the stems."""
     stems = np.array(stems).T
     return np.hstack([stems.sum(axis=1, keepdims=True), stems])
-
-
-# --- bookkeeping --------------------------------------------------------------------------------------
-
-def prepare_folder(folder, settings, name='generation.json'):
-    """Make a folder and note how its files are made, in the file `name` there.
-
-    Raises
-    ------
-    InputError
-        When the folder holds files that were made in another way: they would be mixed up.
-    """
-    make_folder(folder)
-    path = os.path.join(folder, name)
-    if os.path.exists(path):
-        before = read_json(path, 'the settings of a generation')
-        changed = sorted(name for name in set(before) | set(settings) if before.get(name) != settings.get(name))
-        if changed:
-            raise InputError('%s was made with %s: use the same, or another folder' % (
-                folder, ', '.join('%s %s' % (name, before.get(name)) for name in changed)))
-    write_json(path, settings)
-
-
-def prepare_stems_folder(args, **settings):
-    """:func:`prepare_folder` for features of the stems in --db, which may be moved together with them."""
-    prepare_folder(args.feature_path, dict(settings, db=os.path.relpath(args.db, args.feature_path), dtype=args.dtype))
-
-
-def is_current(path, sounds):
-    """Whether features are finished, and newer than the sound files that they are of.
-
-    Parameters
-    ----------
-    path : str
-        Of the features, without tag.
-    sounds : list of str
-    """
-    return tensors.is_finished(path, '__m_') and (
-        os.stat(tensors.tagged(path, '__m_')).st_mtime_ns >= max(os.stat(sound).st_mtime_ns for sound in sounds))
-
-
-def check_space(feature_path, seconds, dtype, sources=4):
-    """Say how large the features of `seconds` of music become, and refuse when the disk has no room for them."""
-    frames = seconds * recipe.SAMPLE_RATE / recipe.HOP_SIZE
-    needed = frames * (sources + 1) * (recipe.FRAME_SIZE // 2 + 1) * np.dtype(dtype).itemsize
-    free = shutil.disk_usage(feature_path).free + sum(
-        os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(feature_path)
-        for name in names if name.endswith('__m_.data'))
-    logger.info('%.1f minutes of music, %.2f GB of features in %s', seconds / 60, needed / 1e9, feature_path)
-    if needed > free:
-        raise InputError('%s has room for %.1f GB, the features need %.1f GB: choose a smaller --sample_size, --dtype '
-                         'float32 or another disk' % (feature_path, free / 1e9, needed / 1e9))
-
-
-def report(outcomes, unit):
-    """Log what was written, was there before, and was left out with the reasons.
-
-    Each result is a `Counter` whose keys are ``'written'``, ``'kept'``, or a reason why a file was left out.
-    """
-    total = sum((outcome.result for outcome in outcomes if outcome.error is None), Counter())
-    reasons = Counter({key: number for key, number in total.items() if key not in ('written', 'kept')})
-    logger.info('%d %s written, %d already there, %d left out', total['written'], unit, total['kept'],
-                sum(reasons.values()))
-    for reason, number in reasons.most_common(20):
-        logger.warning('%d left out: %s', number, reason)
-    if len(reasons) > 20:
-        logger.warning('and %d left out for %d other reasons', sum(n for _, n in reasons.most_common()[20:]),
-                       len(reasons) - 20)
-    if reasons and not total['written'] + total['kept']:
-        raise InputError('all %d %s were left out, see above' % (sum(reasons.values()), unit))

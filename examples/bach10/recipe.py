@@ -26,6 +26,9 @@ INSTRUMENTS = ('bassoon', 'clarinet', 'saxophone', 'violin')
 
 SAMPLE_RATE, FRAME_SIZE, HOP_SIZE = 44100, 4096, 512
 
+#: In a feature folder: how its files were made, as it was called before each file had a record of its own.
+RECORD = 'generation.json'
+
 #: Tempo styles of Bach10 Sibelius, and the ending of the score files of each.
 SCORE_ENDINGS = {'gt': '_g', 'original': '_g_original', 'fast': '_g_fast20', 'slow': '_g_slow20'}
 
@@ -83,21 +86,30 @@ def pieces(db):
     return names
 
 
-def stem_paths(db, piece):
-    """The four sound files of a piece of Bach10; the saxophone may be spelled either way."""
-    return [_existing(os.path.join(db, piece, '%s-%s.wav'), piece, names) for names in zip(SOURCES, INSTRUMENTS)]
+def stem_paths(db, piece, check=True):
+    """The four sound files of a piece of Bach10; the saxophone may be spelled either way.
+
+    With `check`, InputError when one is missing; without, its path all the same.
+    """
+    return [_existing(os.path.join(db, piece, '%s-%s.wav'), piece, names, check)
+            for names in zip(SOURCES, INSTRUMENTS)]
 
 
-def sibelius_paths(dbs, piece, style):
-    """The four sound files of a piece of Bach10 Sibelius in one tempo style, spelled either way too."""
-    return [_existing(os.path.join(dbs, piece, '%%s_%s_%%s.wav' % style), piece, names)
+def sibelius_paths(dbs, piece, style, check=True):
+    """The four sound files of a piece of Bach10 Sibelius in one tempo style, spelled either way too.
+
+    `check` as in :func:`stem_paths`.
+    """
+    return [_existing(os.path.join(dbs, piece, '%%s_%s_%%s.wav' % style), piece, names, check)
             for names in zip(INSTRUMENTS, SOURCES)]
 
 
-def _existing(pattern, piece, names):
+def _existing(pattern, piece, names, check):
     for name in names:
         if os.path.exists(pattern % (piece, name)):
             return pattern % (piece, name)
+    if not check:
+        return pattern % (piece, names[0])
     raise InputError('there is no %s' % (pattern % (piece, names[0])))
 
 
@@ -130,7 +142,20 @@ def read_stems(paths):
 
 def read_scores(folder, ending):
     """Notes of the four instruments of a piece, from ``<instrument><ending>.txt`` (or MIDI, or MusicXML)."""
-    return [read_score(find_score(folder, name + ending)) for name in INSTRUMENTS]
+    return [read_score(path) for path in score_paths(folder, ending)]
+
+
+def score_paths(folder, ending, check=True):
+    """The scores of the four instruments of a piece; `check` as in :func:`stem_paths`."""
+    paths = []
+    for name in INSTRUMENTS:
+        try:
+            paths.append(find_score(folder, name + ending))
+        except InputError:
+            if check:
+                raise
+            paths.append(os.path.join(folder, name + ending + '.txt'))
+    return paths
 
 
 # --- training and separation --------------------------------------------------------------------------

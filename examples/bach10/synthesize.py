@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import zlib
+from collections import Counter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
@@ -20,9 +21,11 @@ import numpy as np
 import rwc
 from deepconvsep import audio, command, jobs
 from deepconvsep.errors import UsageError
+from deepconvsep.features import command as features
+from deepconvsep.features import folder
 from deepconvsep.files import atomic_path, make_folder
 from deepconvsep.score import Note, write_score
-from examples.bach10 import chorales, generation, recipe, soundfonts
+from examples.bach10 import chorales, layout, recipe, soundfonts
 from examples.bach10.soundfonts import Played
 
 RATE = recipe.SAMPLE_RATE
@@ -68,8 +71,10 @@ def main(argv=None):
     if args.vary_timbre and args.layout == 'rwc':
         raise UsageError('--vary_timbre is for pieces, not for the samples of rwc')
     soundfonts.check(args.banks)
-    generation.prepare_folder(args.out, {name: getattr(args, name) for name in (
-        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'vary_timbre', 'seed')}, 'synthesis.json')
+    make_folder(args.out)
+    folder.check_record(args.out, {name: getattr(args, name) for name in (
+        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'vary_timbre', 'seed')}, name=layout.SYNTHESIS,
+        remedy='choose another --out', what='sounds')
     if args.layout == 'rwc':
         make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
@@ -79,8 +84,7 @@ def main(argv=None):
         items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
         work = functools.partial(make_piece, args.out, args.banks, args.layout, args.beats, args.vary_timbre, args.seed)
     outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
-    generation.report(outcomes, 'recordings')
-    return jobs.summarize(outcomes)
+    return features.conclude(outcomes, 'recordings', args.out)
 
 
 def choose(args):
@@ -93,17 +97,17 @@ def choose(args):
 
 # --- pieces -------------------------------------------------------------------------------------------
 
-def make_piece(out, banks, layout, beats, vary_timbre, seed, item):
+def make_piece(out, banks, tree, beats, vary_timbre, seed, item):
     """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
     import scipy.signal  # here: it takes longer than all else that the script imports
     piece, number, style = item
-    folder = os.path.join(out, piece)
-    names = ['%s-%s.wav' % (piece, source) if layout == 'bach10' else '%s_%s_%s.wav' % (piece, style, name)
+    place = os.path.join(out, piece)
+    names = ['%s-%s.wav' % (piece, source) if tree == 'bach10' else '%s_%s_%s.wav' % (piece, style, name)
              for source, name in zip(recipe.SOURCES, recipe.INSTRUMENTS)]
-    paths = [os.path.join(folder, name) for name in names]
+    paths = [os.path.join(place, name) for name in names]
     if all(map(os.path.exists, paths)):  # written last
-        return generation.Counter(kept=1)
-    make_folder(folder)
+        return Counter(kept=1)
+    make_folder(place)
     chorale = chorales.load(number)
     if beats is not None:
         chorale = chorales.beginning(chorale, beats)
@@ -113,11 +117,11 @@ def make_piece(out, banks, layout, beats, vary_timbre, seed, item):
     parts = chorales.perform(chorale, generator, tempo + {'fast': 20, 'slow': -20}.get(style, 0), style == 'gt')
     scores = [[Note(*played[:3]) for played in part] for part in parts]
     endings = {recipe.SCORE_ENDINGS[style]: scores}
-    if layout == 'bach10':
+    if tree == 'bach10':
         endings['_b'] = chorales.coarse(scores, generator)
     for ending, written in endings.items():
         for name, notes in zip(recipe.INSTRUMENTS, written):
-            write_score(os.path.join(folder, name + ending + '.txt'), notes)
+            write_score(os.path.join(place, name + ending + '.txt'), notes)
     length = int((max(played.offset for part in parts for played in part) + TAIL) * RATE)
     reverberation, tuning = generator.uniform(0.2, 0.5), generator.normal(0, 4)
     for path, name, part in zip(paths, recipe.INSTRUMENTS, parts):
@@ -130,7 +134,7 @@ def make_piece(out, banks, layout, beats, vary_timbre, seed, item):
             dry = soundfonts.play(bank, name, part, length, detuning)
         wet = scipy.signal.fftconvolve(dry, room(generator, reverberation))[:length]
         audio.write(path, levelled(wet, LEVEL + generator.uniform(-3, 3)), RATE)
-    return generation.Counter(written=1)
+    return Counter(written=1)
 
 
 def room(generator, reverberation):
@@ -182,12 +186,12 @@ def make_samples(out, banks, seconds, item):
     name, musician = item
     bank, transposed = banks[(musician - 1) % len(banks)], 3 * ((musician - 1) // len(banks))
     stem = '%d%d%sNO' % (rwc.INSTRUMENTS[name], musician, SYMBOLS[name])
-    folder = os.path.join(out, 'wav', stem[:3])
-    make_folder(folder)
-    targets = {dynamics: (os.path.join(folder, stem + dynamics + '.WAV'),
+    place = os.path.join(out, 'wav', stem[:3])
+    make_folder(place)
+    targets = {dynamics: (os.path.join(place, stem + dynamics + '.WAV'),
                           os.path.join(out, 'mat', (stem + dynamics).lower() + '.wav.mat')) for dynamics in DYNAMICS}
     if all(os.path.exists(path) for pair in targets.values() for path in pair):
-        return generation.Counter(kept=1)
+        return Counter(kept=1)
     _, low, high = soundfonts.PROGRAMS[name]
     step = seconds + 0.5
     for dynamics, (wav_path, mat_path) in targets.items():
@@ -204,7 +208,7 @@ def make_samples(out, banks, seconds, item):
         audio.write(wav_path, levelled(samples * gate, LEVEL + 8 + level), RATE)
         write_mat(mat_path, rwc.INSTRUMENTS[name], name, SYMBOLS[name], dynamics, [note.midi for note in notes], starts,
                   [start + int((seconds + 0.1) * RATE) for start in starts])
-    return generation.Counter(written=1)
+    return Counter(written=1)
 
 
 def write_mat(path, instid, name, symbol, dynamics, midi, starts, ends):

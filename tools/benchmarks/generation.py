@@ -20,7 +20,7 @@ from deepconvsep import audio
 from deepconvsep.files import make_folder
 from deepconvsep.score import Note, write_score
 from examples.bach10 import compute_features_bach10rwc as made
-from examples.bach10 import generation, recipe, synthesize
+from examples.bach10 import generation, layout, recipe, rendering, synthesize
 
 PITCHES = range(55, 75)
 
@@ -63,19 +63,23 @@ def main():
         write_bank(bank)
         write_scores(os.path.join(db, 'piece'), flags.seconds)
         args = made.parser('').parse_args(['--db', db, '--rwc', bank, '--feature_path', output, '--dtype', 'float32'])
-        make_folder(os.path.join(output, 'piece', made.style_of(args)))
+        place = os.path.join(output, 'piece', 'original')
+        make_folder(place)
         combinations = generation.draw(generation.rwc_cases(recipe.TIME_SHIFTS), flags.combinations, 0, 'piece')
-        scores, samples = made.scores_of(args, 'piece'), made.instruments(bank)
+        scores = recipe.read_scores(os.path.join(db, 'piece'), recipe.SCORE_ENDINGS['original'])
+        samples, planner = rendering.instruments(bank), rendering.Planner(args)
+        piece = layout.scored_piece(db, 'piece', 'original')
         length = int(flags.seconds * recipe.SAMPLE_RATE)
 
         def render():
-            return [made.render(scores, samples, combination, length)[0] for combination in combinations]
+            return [rendering.render(scores, samples, combination, length)[0] for combination in combinations]
 
         def compute():
-            shutil.rmtree(os.path.join(output, 'piece', made.style_of(args)))
-            os.makedirs(os.path.join(output, 'piece', made.style_of(args)))
+            shutil.rmtree(place)
+            os.makedirs(place)
             for combination in combinations:
-                assert made.compute(args, ('piece', combination))['written'] == 1
+                plan = planner.plan(piece, flags.seconds, combination)
+                assert rendering.compute(False, None, plan)['written'] == 1
 
         def transform():
             for signals in rendered:

@@ -409,8 +409,7 @@ class FolderRecord(Reader):
 
     def warm_up(self):
         from deepconvsep.features import folder
-        from examples.bach10 import generation
-        self.check, self.prepare = folder.check_record, generation.prepare_folder
+        self.check = folder.check_record
         self.value = {'sources': ['vocals', 'bass'], 'window': 'hanning', 'frame_size': 1024, 'block_seconds': None}
 
     def make(self, rng, folder):
@@ -424,7 +423,7 @@ class FolderRecord(Reader):
             self.check(folder, self.value, False)
         except InputError:
             pass
-        self.prepare(folder, self.value)
+        self.check(folder, self.value, name='generation.json', places={'db': folder, 'rwc': folder})
 
 
 class FramesCsv(OneFile):
