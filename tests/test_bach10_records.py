@@ -19,7 +19,6 @@ from examples.bach10 import (
     compute_features_bach10sibelius,
     generation,
     recipe,
-    rendering,
     synthesize,
 )
 from examples.bach10_scoreinformed import compute_features_bach10 as scored_bach10
@@ -145,7 +144,6 @@ def test_a_sample_that_changed_matters_to_those_that_it_plays(trees, lines):
         before = tensors_in(trees / 'features')
         change()
         age(path)
-        rendering.instruments.cache_clear()   # as in a new process
         assert compute_features_bach10rwc.main(flags) == 0
         after = tensors_in(trees / 'features')
         assert after == anew(trees, compute_features_bach10rwc.main, flags)

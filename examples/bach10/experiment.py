@@ -8,20 +8,17 @@ chorales that the held-out family plays, evaluates them beside their bounds, and
 again. Needs about 15 GB for the features of one experiment at a time; they are removed when it has trained.
 """
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command, files
-from deepconvsep.errors import InputError
 from deepconvsep.metrics import records, tables
 from examples.bach10 import recipe, soundfonts
+from examples.running import ROOT, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 
 MEASURES = ('SDR', 'SIR', 'SAR')
 
@@ -97,22 +94,6 @@ def run_experiment(args, folder, data, compute, sources, flags, train, train_fla
     shutil.rmtree(features)
     with open(done, 'w'):  # trained, and the ten chorales are separated
         pass
-
-
-def run(folder, script, *arguments, silent=False):
-    """Run a script of this project as a user does.
-
-    Raises
-    ------
-    InputError
-        When it fails; it has said why.
-    """
-    words = [os.path.join(folder, script)] + [str(argument) for argument in arguments]
-    print('python', ' '.join(map(shlex.quote, [os.path.relpath(words[0], ROOT)] + words[1:])), flush=True)
-    done = subprocess.run([sys.executable] + words, stdout=subprocess.DEVNULL if silent else None)
-    if done.returncode:
-        raise InputError('%s ended with exit code %d; what is finished is kept: mend it and run this again'
-                         % (script, done.returncode))
 
 
 def collect(results):

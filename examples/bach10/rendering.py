@@ -117,9 +117,22 @@ def piece_length(scores, piece):
 
 # --- the work -----------------------------------------------------------------------------------------
 
-@functools.lru_cache(maxsize=1)
 def instruments(path):
-    """The four instruments; read once in each process."""
+    """The four instruments; read once in each process, and again when one of the descriptions has changed."""
+    return _read_instruments(path, _dates(os.path.join(path, 'mat')))
+
+
+def _dates(place):
+    """Names, sizes and dates of what is in a folder."""
+    try:
+        with os.scandir(place) as entries:
+            return frozenset((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
+    except OSError:   # whoever reads the files says so
+        return frozenset()
+
+
+@functools.lru_cache(maxsize=1)
+def _read_instruments(path, dates):
     return [rwc.Instrument(path, rwc.INSTRUMENTS[name], list(recipe.STYLES), list(recipe.MUSICIANS),
                            list(recipe.DYNAMICS)) for name in recipe.INSTRUMENTS]
 

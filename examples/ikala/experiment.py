@@ -7,8 +7,6 @@ band and tests on the other. Every command is printed before it runs; what is fi
 <out>/scores.json and prints the table.
 """
 import os
-import shlex
-import subprocess
 import sys
 import time
 
@@ -22,10 +20,10 @@ from deepconvsep.metrics import records
 from deepconvsep.recipe import song_of
 from evaluation import bounds
 from examples.ikala import frets_on_fire, layout, recipe
+from examples.running import ROOT, run
 from transform import transformFFT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 
 MEASURES = ('SDR', 'SIR', 'SAR', 'NSDR')
 
@@ -166,22 +164,6 @@ def write_bounds(db, output, name):
         for path, estimate in zip(both, estimates):
             files.make_folder(os.path.dirname(path))
             audio.write(path, estimate, rate, subtype='FLOAT')
-
-
-def run(folder, script, *arguments, silent=False):
-    """Run a script of this project as a user does.
-
-    Raises
-    ------
-    InputError
-        When it fails; it has said why.
-    """
-    words = [os.path.join(folder, script)] + [str(argument) for argument in arguments]
-    print('python', ' '.join(map(shlex.quote, [os.path.relpath(words[0], ROOT)] + words[1:])), flush=True)
-    done = subprocess.run([sys.executable] + words, stdout=subprocess.DEVNULL if silent else None)
-    if done.returncode:
-        raise InputError('%s ended with exit code %d; what is finished is kept: mend it and run this again'
-                         % (script, done.returncode))
 
 
 def collect(folder, tested):
