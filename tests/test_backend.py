@@ -1,10 +1,12 @@
 """backend.py: the user's flags are completed and translated, never overridden."""
 import os
 import sys
+import types
 
 import pytest
 from conftest import ROOT
 
+from deepconvsep.backend import compiler
 from deepconvsep.backend.flags import complete, translate, user_flags
 from deepconvsep.backend.prepare import prepare
 
@@ -38,9 +40,49 @@ def test_what_the_user_set_stays():
     given = {'floatX': 'float64', 'blas.ldflags': '', 'device': 'cuda0', 'dnn.enabled': 'auto', 'cxx': '/my/g++',
              'compile.wait': '7', 'compiledir_format': 'mine'}
     kept = complete(given, '/my/g++')
-    kept.pop('gcc.cxxflags', None)  # what NumPy 2 needs
+    kept.pop('gcc.cxxflags')  # what NumPy 2 needs, and no debugging
     assert kept == given
-    assert complete({**given, 'gcc.cxxflags': '-O1'}, '/my/g++')['gcc.cxxflags'].split()[0] == '-O1'
+    assert complete({**given, 'gcc.cxxflags': '-O1'}, '/my/g++')['gcc.cxxflags'].split()[:2] == ['-O1', '-g0']
+    assert '-g0' not in complete({**given, 'gcc.cxxflags': '-g'}, '/my/g++')['gcc.cxxflags'].split()
+
+
+CPUINFO = 'processor\t: %d\nmodel name\t: A\ncpu MHz\t\t: %d\nflags\t\t: fpu %s\n\n'
+
+
+def test_the_processor_is_described_by_what_does_not_change(tmp_path):
+    first, same, other = (tmp_path / name for name in 'abc')
+    first.write_text(CPUINFO % (0, 2000, 'avx') + CPUINFO % (1, 2100, 'avx'))
+    same.write_text(CPUINFO % (0, 2345, 'avx'))
+    other.write_text(CPUINFO % (0, 2000, 'avx512f'))
+    assert compiler.describe_processor(str(first)) == {'model name': 'A', 'flags': 'fpu avx'}
+    assert compiler.describe_processor(str(first)) == compiler.describe_processor(str(same))
+    assert compiler.describe_processor(str(first)) != compiler.describe_processor(str(other))
+    assert compiler.describe_processor(str(tmp_path / 'none')) == {}
+
+
+def test_the_compiler_is_asked_once_for_the_processor(tmp_path, monkeypatch):
+    cxx, asked = tmp_path / 'c++', []
+    cxx.write_text('#!/bin/sh\n')
+    cxx.chmod(0o755)
+    monkeypatch.setattr(compiler, 'describe_processor', lambda path: {'flags': 'avx'})
+
+    def start(cxxflags='-g0', cxx=str(cxx)):
+        def ask():
+            asked.append(cxxflags)
+            gcc.march_flags = ['-march=x%d' % len(asked)]
+        gcc = types.SimpleNamespace(march_flags=None, compile_args=ask)
+        config = types.SimpleNamespace(cxx=cxx, compiledir=str(tmp_path), gcc=types.SimpleNamespace(cxxflags=cxxflags))
+        compiler.remember(types.SimpleNamespace(
+            config=config, gof=types.SimpleNamespace(cmodule=types.SimpleNamespace(GCC_compiler=gcc))))
+        return gcc.march_flags
+
+    assert start() == start() == ['-march=x1'] and len(asked) == 1
+    assert start('-O1') == start('-O1') == ['-march=x2']      # other flags
+    cxx.write_text('#!/bin/sh\nexit\n')
+    assert start('-O1') == start('-O1') == ['-march=x3']      # another compiler
+    (tmp_path / compiler.NAME).write_text('{"question": ')
+    assert start('-O1') == start('-O1') == ['-march=x4']      # a damaged file
+    assert start(cxx='') is None and len(asked) == 4
 
 
 def test_what_is_open_is_filled_in():
@@ -49,7 +91,7 @@ def test_what_is_open_is_filled_in():
     assert complete({'device': 'cuda'}, 'g++')['dnn.enabled'] == 'False'
     python = complete({}, None)
     assert '%(numpy_version)s' in python.pop('compiledir_format')
-    python.pop('gcc.cxxflags', None)
+    python.pop('gcc.cxxflags')
     assert python == {'floatX': 'float32', 'compile.wait': '1', 'cxx': '', 'linker': 'py',
                       'optimizer_excluding': 'fusion:inplace',
                       'blas.ldflags': ''}

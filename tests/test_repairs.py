@@ -1,6 +1,7 @@
 """What Theano and Lasagne lack: each mend is needed where it is made, and does nothing where it is not."""
 import importlib.util
 import json
+import subprocess
 import sys
 import types
 import warnings
@@ -77,7 +78,19 @@ def test_stand_ins_are_there_only_where_modules_are_missing(monkeypatch):
     before = set(sys.modules)
     monkeypatch.setattr(stand_ins, 'is_missing', lambda name: False)
     with stand_ins.in_place() as missing:
-        assert missing == [] and set(sys.modules) == before
+        assert missing == [] and set(sys.modules) - set(stand_ins.NOT_NEEDED) == before - set(stand_ins.NOT_NEEDED)
+    assert set(sys.modules) == before
+
+
+def test_what_no_network_needs_is_not_imported_and_still_works():
+    program = ('import sys\n'
+               'from deepconvsep.backend.prepare import prepare\n'
+               'theano = prepare(verbose=False)\n'
+               'assert not {"scipy.stats", "scipy.signal", "setuptools"} & set(sys.modules)\n'
+               'import scipy.signal\n'
+               'print(theano.scalar.basic_scipy.Chi2SF(name="chi2sf").impl(1., 2.), scipy.signal.windows.hann(3)[1])\n')
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split() == ['%s' % np.exp(-0.5), '1.0'], done.stdout + done.stderr
 
 
 def test_stand_ins_do_what_theano_and_lasagne_ask():

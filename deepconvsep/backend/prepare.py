@@ -9,6 +9,7 @@ import shutil
 import sys
 
 from deepconvsep import command
+from deepconvsep.backend import compiler as compilers
 from deepconvsep.backend import gpu, repairs
 from deepconvsep.backend.flags import OLD_NAMES, complete, translate, user_flags, wanted_gpu
 from deepconvsep.errors import InputError
@@ -70,6 +71,7 @@ def prepare(verbose=True, seconds=15):
         raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing'
                          % (device, gpu.reason(error)))
     repairs.after_import(theano)
+    compilers.remember(theano)
     repairs.import_old('lasagne')
     if verbose:
         logger.info('%s', describe(theano.config))

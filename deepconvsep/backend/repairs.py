@@ -144,14 +144,15 @@ def mend_for_lasagne():
 def leave_views_to_python():
     """Run operations that only rearrange memory through NumPy: they take microseconds, but a second each to compile."""
     from theano.gof.utils import MethodNotDefined
-    from theano.tensor.basic import Alloc, Join, Reshape
+    from theano.tensor.basic import Alloc, Join, Reshape, ScalarFromTensor, TensorFromScalar
     from theano.tensor.elemwise import DimShuffle
+    from theano.tensor.opt import MakeVector
     from theano.tensor.subtensor import Subtensor
 
     def c_code(self, *args):
         raise MethodNotDefined('%s runs in Python' % type(self).__name__)
 
-    for operation in (Alloc, DimShuffle, Join, Reshape, Subtensor):
+    for operation in (Alloc, DimShuffle, Join, MakeVector, Reshape, ScalarFromTensor, Subtensor, TensorFromScalar):
         operation.c_code = c_code
 
 

@@ -9,7 +9,8 @@ pkg_resources      setuptools 81; no setuptools in a fresh        lasagne, thean
                    environment of Python 3.12
 =================  =============================================  ==================================================
 
-Each has only what these two call, and is there only while they are imported.
+Each has only what these two call, and is there only while they are imported. A module that is found, but only by
+importing setuptools, is taken for missing, and two parts of SciPy are kept away: each takes as long as a separation.
 """
 import contextlib
 import importlib.metadata
@@ -73,9 +74,17 @@ def pkg_resources():
 MAKERS = {'distutils': distutils, 'numpy.distutils': numpy_distutils, 'pkg_resources': pkg_resources}
 
 
+#: What setuptools brings, which takes long to import.
+OF_SETUPTOOLS = {'pkg_resources', 'distutils'} if sys.version_info >= (3, 12) else {'pkg_resources'}
+
+#: What Theano imports for operations that no network has, and what it finds instead: of the first it needs no more than
+#: the name before the operation runs; without the second it goes on, as it does since SciPy 1.8 renamed a part of it.
+NOT_NEEDED = {'scipy.stats': types.ModuleType('scipy.stats'), 'scipy.signal': None}
+
+
 def is_missing(name):
-    """Whether a module can neither be found nor is there already."""
-    return name not in sys.modules and importlib.util.find_spec(name) is None
+    """Whether a module is not there already and cannot be found, or only in setuptools."""
+    return name not in sys.modules and (name in OF_SETUPTOOLS or importlib.util.find_spec(name) is None)
 
 
 @contextlib.contextmanager
@@ -96,6 +105,7 @@ def in_place():
             if full != name:
                 setattr(package, full.rpartition('.')[2], module)
         added.update(modules)
+    added.update((name, module) for name, module in NOT_NEEDED.items() if name not in sys.modules)
     sys.modules.update(added)
     if 'numpy.distutils' in added:
         # Theano's compiler asks for it by this name later too
