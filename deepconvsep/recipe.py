@@ -53,8 +53,9 @@ def no_guide(path, settings, flags):
 
 def network_separator(loaded, settings, flags):
     """The network of a model, ready to separate."""
+    from deepconvsep.separation import engines
     from deepconvsep.separation.separator import Separator
-    return Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    return Separator(loaded.network, loaded.params, settings, flags.batch_size, engines.choose(flags.engine))
 
 
 @dataclass(frozen=True)

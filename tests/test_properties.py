@@ -29,12 +29,12 @@ def separators():
 @FEW
 @given(seed=st.integers(0, 999), level=st.sampled_from([0., 1e-30, 1e-3, 1., 1e6]))
 def test_masks_are_shares(separators, seed, level):
-    windows = np.random.RandomState(seed).uniform(0, level, (5, 1, 6, 33)).astype(np.float32)
-    before = windows.copy()
-    masks = separators[1]._masks(windows)
+    frames = np.random.RandomState(seed).uniform(0, level, (18, 1, 33)).astype(np.float32)
+    before = frames.copy()
+    masks = separators[1]._masks(frames)
     assert masks.min() >= 0 and masks.max() <= 1 + 1e-6 and np.isfinite(masks).all()
     np.testing.assert_allclose(masks.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(windows, before)
+    np.testing.assert_array_equal(frames, before)
 
 
 @FEW

@@ -10,7 +10,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.score import Note, masks, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
-from deepconvsep.separation import separator as separator_module
+from deepconvsep.separation import engines
 from deepconvsep.separation.separator import Separator
 from deepconvsep.settings import ScoreSettings, Settings
 from examples.bach10 import recipe as data
@@ -153,8 +153,12 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
 
     def passing(network, params, settings, batch_size):
         assert network.channels == 4
-        return lambda windows: windows / (windows.sum(axis=1, keepdims=True) + 1e-30)
-    monkeypatch.setattr(separator_module, 'compile_masks', passing)
+
+        def masks(frames):
+            windows = np.lib.stride_tricks.sliding_window_view(frames, 30, axis=0)[::5].transpose(0, 1, 3, 2)
+            return windows / (windows.sum(axis=1, keepdims=True) + 1e-30)
+        return masks
+    monkeypatch.setitem(engines.ENGINES, 'theano', passing)
     network = dataclasses.replace(recipe.NETWORKS[3], name='x')
     separator = Separator(network, [], recipe.SETTINGS, batch_size=16)
     blocks = [mixture[first:first + 30000, None] for first in range(0, len(mixture), 30000)]

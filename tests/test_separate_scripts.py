@@ -245,14 +245,37 @@ def test_a_model_of_another_script_is_named(script, golden, tmp_path):
 
 
 def test_without_a_compiler(script, golden, dsd_model, tmp_path):
-    """In Theano's Python mode the stems are the same, and a line says why it is slow."""
+    """NumPy separates, and Theano's Python mode when it is asked for; the stems are the same, and a line says it."""
     source = golden('5_end_to_end/dsd/mix.wav')
     flags = 'cxx=,base_compiledir=%s' % (tmp_path / 'cache')
-    done = script(DSD, '-i', source, '-o', tmp_path / 'out', '-m', dsd_model, env={'THEANO_FLAGS': flags})
+    for more, line in (((), 'NumPy separates: Theano would, with a C++ compiler (g++)'),
+                       (('--engine', 'theano'), 'no C++ compiler: Theano runs in Python mode')):
+        out = tmp_path / ('out%d' % len(more))
+        done = script(DSD, '-i', source, '-o', out, '-m', dsd_model, *more, env={'THEANO_FLAGS': flags})
+        assert done.returncode == 0, done.stderr
+        assert line in done.stderr
+        for name in STEMS:
+            assert_recorded(out / name, golden('5_end_to_end/dsd/stereo_4s/' + name))
+
+
+def test_without_theano(script, golden, dsd_model, tmp_path):
+    """NumPy separates with nothing of Theano in the process; asking for Theano says what is missing."""
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import sys\nclass Gone:\n    def find_spec(self, name, path=None, target=None):\n'
+        '        if name.split(".")[0] in ("theano", "lasagne"):\n            raise ModuleNotFoundError(name=name)\n'
+        'sys.meta_path.insert(0, Gone())\n'
+        'import importlib.util as util\nfound = util.find_spec\n'
+        'util.find_spec = lambda name, *more: None if name in ("theano", "lasagne") else found(name, *more)\n')
+    flags = [DSD, '-i', golden('5_end_to_end/dsd/mix.wav'), '-o', tmp_path / 'out', '-m', dsd_model, '--report']
+    done = script(*flags, env={'PYTHONPATH': str(tmp_path)})
     assert done.returncode == 0, done.stderr
-    assert 'no C++ compiler: Theano runs in Python mode' in done.stderr
+    assert 'NumPy separates: Theano would, with theano and lasagne\n' in done.stderr
     for name in STEMS:
         assert_recorded(tmp_path / 'out' / name, golden('5_end_to_end/dsd/stereo_4s/' + name))
+    done = script(*flags, '--overwrite', '--engine', 'theano', env={'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == 1
+    assert '--engine theano needs theano and lasagne, which is not installed: install it, or give --engine numpy' \
+        in done.stderr
 
 
 def test_peak_memory_does_not_grow_with_the_length(script, dsd_model, tmp_path):

@@ -7,6 +7,8 @@ import numpy as np
 import theano
 import theano.tensor as T
 
+from deepconvsep.network import noise as values
+
 
 def source_outputs(net):
     """The outputs of a network that :func:`deepconvsep.network.build.build` returned.
@@ -46,9 +48,9 @@ def soft_masks(outputs, noise, eps, in_numerator):
 
 
 def mask_noise(shape, seed):
-    """The masks' noise: uniform in (0, 1], floatX, from a seeded generator.
+    """The masks' noise, see :func:`deepconvsep.network.noise.mask_noise`, of type floatX.
 
     >>> mask_noise((1, 30, 513), 0).shape
     (1, 30, 513)
     """
-    return (1 - np.random.RandomState(seed).uniform(size=shape)).astype(theano.config.floatX)
+    return values.mask_noise(shape, seed, theano.config.floatX)

@@ -1,5 +1,6 @@
 """The flags --report and --references of the separation scripts: what they put on the page."""
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -91,5 +92,6 @@ def write(done, loaded, settings, flags, script, argv):
             loaded.network.time_context, settings.overlap),
         'Downmix': settings.downmix,
         'Versions': ', '.join(['Python ' + platform.python_version()] + [
-            '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')]),
+            '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')
+            if importlib.util.find_spec(name.lower())]),
     }), flush=True)

@@ -10,6 +10,7 @@ from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
 from deepconvsep.separation import former, page
+from deepconvsep.separation.engines import ENGINES
 from deepconvsep.separation.plan import FORMATS, gather, is_batch, plan_outputs, refuse_existing
 from deepconvsep.settings import WINDOWS, leaves_gaps
 
@@ -38,6 +39,9 @@ def parser(prog, description, recipe):
     flags.add_arg('--overlap', type=command.non_negative_int, default=None,
                   help='frames that successive windows of the network share (default: likewise)')
     flags.add_arg('--batch_size', type=command.positive_int, default=32, help='windows per call of the network')
+    flags.add_arg('--engine', choices=ENGINES, default=None,
+                  help='what computes (default: theano; numpy, which needs no compiler, where Theano or a compiler is '
+                       'missing)')
     page.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')

@@ -8,11 +8,8 @@ import numpy as np
 
 from deepconvsep import audio, stft
 from deepconvsep.errors import InputError
-from deepconvsep.separation import crossfade
+from deepconvsep.separation import crossfade, engines
 from deepconvsep.settings import WINDOWS
-
-# the masks' noise is far below audibility; with a fixed seed the same input gives the same bytes
-NOISE_SEED = 0
 
 
 class NotFinite(InputError):
@@ -29,12 +26,14 @@ class Separator:
     settings : settings.Settings
     batch_size : int
         Windows that go through the network at once.
+    engine : {'theano', 'numpy'}
+        What computes; see :mod:`deepconvsep.separation.engines`.
     """
 
-    def __init__(self, network, params, settings, batch_size=32):
+    def __init__(self, network, params, settings, batch_size=32, engine='theano'):
         self.network, self.settings, self.batch_size = network, settings, batch_size
         self.window = WINDOWS[settings.window](settings.frame_size)
-        self._masks = compile_masks(network, params, settings, batch_size)
+        self._masks = engines.ENGINES[engine](network, params, settings, batch_size)
 
     def stems(self, blocks, guide=None, stereo=False, accompaniment_of=None):
         """Separate a stream.
@@ -127,8 +126,7 @@ class _Masking:
             there = (np.abs(self._pending[0, :covered]) * self._scale).astype(np.float32)
         channels = np.zeros((covered, self._network.channels, self._network.feat_size), np.float32)
         channels[:len(there)] = self._guide(self._windows * self._step, there)
-        windows = np.lib.stride_tricks.sliding_window_view(channels, self._network.time_context, axis=0)
-        masks = self._function(np.ascontiguousarray(windows[::self._step].transpose(0, 1, 3, 2)))
+        masks = self._function(channels)
         final = self._finite(np.concatenate([self._fade.push(mask) for mask in masks[:count]], axis=1))
         spectrum = self._pending[:, :count * self._step]
         self._pending = self._pending[:, count * self._step:]
@@ -148,26 +146,3 @@ class _Masking:
                             'too large for float32; get the model again, or make the sound softer'
                             % ((self._windows * self._step + int(np.argmin(fine))) * self._seconds))
         return masks
-
-
-def compile_masks(network, params, settings, batch_size):
-    """Compile the function that turns windows of scaled magnitudes into masks.
-
-    Returns
-    -------
-    callable
-        ndarray (batch_size, channels, time_context, feat_size) -> masks (batch_size, sources, time_context, feat_size).
-    """
-    from deepconvsep.backend.prepare import prepare
-    theano = prepare()
-    from deepconvsep.network.build import build
-    from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
-
-    entry = theano.tensor.tensor4('magnitudes')
-    output = build(network, entry, batch_size, params=params)
-    noise = theano.shared(mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
-                          broadcastable=(True, False, False))
-    masks = soft_masks(source_outputs(output), noise, settings.mask_eps,
-                              settings.mask_noise_in_numerator)
-    function = theano.function([entry], masks, allow_input_downcast=True)
-    return lambda windows: np.stack(function(windows), axis=1)

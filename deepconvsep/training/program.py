@@ -181,9 +181,10 @@ def separate_test_songs(flags, recipe, songs, output, at_test):
     plan = [(source, [os.path.join(output, 'output', stem + '.wav') for stem in stems]) for source, stems in songs]
     plan, failures = program.readable(plan, recipe, settings, flags)
 
+    from deepconvsep.separation import engines
     from deepconvsep.separation.separator import Separator
     from deepconvsep.separation.sound import separate_file
-    separator = Separator(loaded.network, loaded.params, settings, flags.batch_size)
+    separator = Separator(loaded.network, loaded.params, settings, flags.batch_size, engines.choose())
     for source, stems, guide in plan:
         try:
             files.make_folder(os.path.dirname(stems[0]))
