@@ -6,7 +6,18 @@
 - `network`, `backend`, `models`: the networks, Theano, weights and their settings
 - `training`, `separation`: a network from data, stems from a song
 - `metrics`, `report`: scores, the page that shows and plays a separation
+- `recipes`: what a separation must know of each kind of music
 - `command`, `jobs`, `files`, `settings`, `errors`: what all of them use
+
+:func:`separate` separates a signal, :class:`Separator` streams; both are imported when they are first used.
 """
 
 __version__ = '0.9.0'
+__all__ = ['Separator', 'separate', '__version__']
+
+
+def __getattr__(name):
+    if name in ('Separator', 'separate'):
+        from deepconvsep import api
+        return getattr(api, name)
+    raise AttributeError('module %r has no attribute %r' % (__name__, name))

@@ -8,8 +8,7 @@ import soundfile
 from conftest import ROOT
 
 from deepconvsep.errors import InputError
-from deepconvsep.models import __main__ as listing
-from deepconvsep.models import known, store
+from deepconvsep.models import known, listing, store
 from deepconvsep.network import architecture
 from examples.bach10 import recipe, separate_bach10
 

@@ -1,86 +1,15 @@
-"""List the entry models, or say what models of yours are.
+"""List the models of this project, or say what models of yours are.
 
     python -m deepconvsep.models
     python -m deepconvsep.models --verify model_dsd_fft_1024.pkl
-
-A model is recognised by the number and the shapes of its arrays. Nothing is fetched and nothing of a file is run.
 """
-import math
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-from deepconvsep import command, files
-from deepconvsep.errors import InputError
-from deepconvsep.models import known, store
-from deepconvsep.network import architecture
-
-
-def main(argv=None):
-    """List or verify by the flags `argv`; return the exit code: 1 when a model is damaged or unknown."""
-    parser = command.Parser(prog='deepconvsep.models', description=__doc__.split('\n')[0], fromfile_prefix_chars=None)
-    parser.add_arg('--verify', nargs='+', metavar='FILE', help='models of yours, .pkl or .npz')
-    flags = parser.parse_args(argv)
-    if flags.verify:
-        return describe_all(flags.verify, str)
-    print('Models of this project, checked against the SHA-256 beside them:')
-    code = describe_all(known.own(), known.path)
-    print('\nModels that the authors of the original published; not part of this project, give them with -m:')
-    for entry in known.PUBLISHED:
-        print('\n%s\n  network   %s\n  script    %s\n  from      %s' % (
-            entry.name, '\n         or '.join(map(arrays, entry.networks)), entry.script, entry.address))
-    return code
-
-
-def describe_all(names, locate):
-    """Print what the models hold; name those that cannot be used on standard error, and return the exit code.
-
-    `locate` gives the path of a model by its name.
-    """
-    code = 0
-    for name in names:
-        try:
-            print('\n' + describe(locate(name)), flush=True)
-        except InputError as error:
-            sys.stderr.write('models: error: %s\n' % command.one_line(error))
-            code = 1
-    return code
-
-
-def describe(path):
-    """What a model holds, some lines.
-
-    Raises
-    ------
-    InputError
-        When it is damaged or of no entry network.
-    """
-    loaded = store.load(path, architecture.KNOWN, 'this project')
-    beside = store.settings_path(path)
-    lines = [path,
-             '  network   ' + arrays(loaded.network),
-             '  script    ' + store.SCRIPTS[loaded.network.name],
-             '  size      %.1f MB' % (os.path.getsize(path) / 1e6),
-             '  SHA-256   %s, %s' % (files.sha256(path), 'as in ' + os.path.basename(beside) if loaded.settings
-                                     else 'with nothing beside it to compare with')]
-    if loaded.settings:
-        chosen = loaded.settings
-        lines.append('  settings  %s; window %s of %d samples, hop %d, %d Hz' % (
-            ', '.join(chosen.sources), chosen.window, chosen.frame_size, chosen.hop_size, chosen.sample_rate))
-    return command.one_line(lines[0]) + '\n' + '\n'.join(lines[1:])
-
-
-def arrays(network):
-    """The name of a network and how many arrays and numbers it has.
-
-    >>> arrays(architecture.DSD100)
-    'DSD100 network, 15 arrays, 475,482 parameters'
-    """
-    shapes = network.param_shapes()
-    total = sum(math.prod(shape) for shape in shapes)
-    return '%s, %d arrays, %s parameters' % (network.name, len(shapes), format(total, ','))
-
+from deepconvsep import command
+from deepconvsep.models.listing import main
 
 if __name__ == '__main__':
     command.run(main)

@@ -61,7 +61,7 @@ def songs(plan, names, settings, flags):
     return found
 
 
-def write(done, loaded, settings, flags, script, argv):
+def write(done, loaded, settings, flags, program, argv):
     """Write the page of the songs that were separated and print its path, if there are any.
 
     Parameters
@@ -70,21 +70,19 @@ def write(done, loaded, settings, flags, script, argv):
     loaded : model.Model
     settings : settings.Settings
     flags : argparse.Namespace
-    script : str
-        Path of the script.
+    program : list of str
+        What was called.
     argv : list of str or None
         Its flags; None: those of the process.
     """
     if not done:
         return
     from deepconvsep.report import page as report
-    relative = os.path.relpath(script)
-    command = ['python', script if relative.startswith(os.pardir) else relative]
-    command += sys.argv[1:] if argv is None else argv
+    command = program + (sys.argv[1:] if argv is None else argv)
     title = flags.report or (done[0].name if len(done) == 1 else '%d sounds, separated' % len(done))
     print(report.write(flags.odir, done, title, command, {
-        'Model': os.path.basename(flags.mfile),
-        'SHA-256 of the model': files.sha256(flags.mfile),
+        'Model': os.path.basename(loaded.path),
+        'SHA-256 of the model': files.sha256(loaded.path),
         'Network': '%s, %d arrays' % (loaded.network.name, len(loaded.params)),
         'Transform': 'STFT at %d Hz, frames of %d samples, hop %d, window %s' % (
             settings.sample_rate, settings.frame_size, settings.hop_size, settings.window),
@@ -95,3 +93,9 @@ def write(done, loaded, settings, flags, script, argv):
             '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')
             if importlib.util.find_spec(name.lower())]),
     }), flush=True)
+
+
+def shortest(path):
+    """A path below the present folder relative to it; another one as it is."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

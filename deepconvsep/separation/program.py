@@ -1,6 +1,7 @@
 """The command line that the separation scripts share.
 
-A script is a recipe (networks, settings, names of the outputs) applied to :func:`main`.
+A script is a recipe (networks, settings, names of the outputs) applied to :func:`main`; ``deepconvsep separate`` takes
+that of the model.
 """
 import dataclasses
 import os
@@ -16,13 +17,24 @@ from deepconvsep.settings import WINDOWS, leaves_gaps
 
 logger = command.get_logger('separate')
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
 
 
-def parser(prog, description, recipe):
-    """The flags of a separation script; `recipe` as in :func:`main`."""
-    flags = command.Parser(prog=prog, description=description, fromfile_prefix_chars=None)
-    flags.add_arg('-i', '--ifile', nargs='+', required=True, metavar='FILE',
+def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
+    """The flags of a separation script.
+
+    Parameters
+    ----------
+    prog, description, recipe
+        As in :func:`main`.
+    inputs : tuple of str
+        How the inputs are given.
+    more
+        As for `command.Parser`.
+    """
+    flags = command.Parser(prog=prog, description=description, fromfile_prefix_chars=None, **more)
+    flags.add_arg(*inputs, nargs='+', metavar='FILE', **({'required': True} if inputs[0].startswith('-') else {}),
                   help='sound files (WAV, FLAC, OGG, MP3, AIFF, ...), or folders with such at any depth, to separate')
     flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
     own = recipe.default_model
@@ -57,7 +69,7 @@ def main(argv, prog, description, recipe):
     argv : list of str or None
     prog, description : str
         For the help.
-    recipe : deepconvsep.recipe.Recipe
+    recipe : deepconvsep.recipes.base.SeparationRecipe
 
     Returns
     -------
@@ -65,15 +77,42 @@ def main(argv, prog, description, recipe):
         0 when every file was separated, else 1.
     """
     flags = parser(prog, description, recipe).parse_args(argv)
+    inputs = start(flags)
+    if recipe.default_note and flags.mfile == recipe.default_model:
+        logger.warning('%s', recipe.default_note)
+    loaded = store.load(known.locate(flags.mfile), recipe.networks, prog)
+    return run(flags, inputs, recipe, loaded, ['python', page.shortest(os.path.join(ROOT, recipe.script))], argv)
+
+
+def start(flags):
+    """Begin to log, check the flags before any work, and return the inputs, as of :func:`plan.gather`."""
     command.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
     page.check(flags)
-    inputs = gather(flags.ifile, flags.odir)
-    if recipe.default_note and flags.mfile == recipe.default_model:
-        logger.warning('%s', recipe.default_note)
-    flags.mfile = known.locate(flags.mfile)
-    loaded = store.load(flags.mfile, recipe.networks, prog)
+    return gather(flags.ifile, flags.odir)
+
+
+def run(flags, inputs, recipe, loaded, program, argv):
+    """Separate files by parsed flags.
+
+    Parameters
+    ----------
+    flags : argparse.Namespace
+    inputs : dict of str to str
+        As :func:`start` returns them.
+    recipe : deepconvsep.recipes.base.SeparationRecipe
+    loaded : deepconvsep.models.store.Model
+    program : list of str
+        What was called, for the page.
+    argv : list of str or None
+        Its flags; None: those of the process.
+
+    Returns
+    -------
+    int
+        0 when every file was separated, else 1.
+    """
     settings = choose_settings(loaded, recipe.legacy_settings, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
     plan = plan_outputs(inputs, flags.odir, sources, flags.format, recipe.stem_names,
@@ -86,12 +125,11 @@ def main(argv, prog, description, recipe):
         files.make_folder(flags.odir)
         if flags.overwrite:
             former.remove(plan, inputs, settings.sources, recipe, flags)
-        logger.info('%s: %d arrays, %s, window %s, overlap %d', flags.mfile, len(loaded.params), loaded.network.name,
+        logger.info('%s: %d arrays, %s, window %s, overlap %d', loaded.path, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         failures += separate(plan, recipe, loaded, settings, flags)
     failed = {path for path, _ in failures}
-    page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags,
-                          os.path.join(recipe.folder, prog), argv)
+    page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags, program, argv)
     return report(failures, len(inputs))
 
 

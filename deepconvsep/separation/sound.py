@@ -44,7 +44,6 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     InputError
         When the file cannot be read, an output cannot be written, or the network gives no finite masks.
     """
-    model_rate = separator.settings.sample_rate
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(mixture.open_sound(path))
         if not LOWEST_RATE <= reader.rate <= HIGHEST_RATE:
@@ -57,35 +56,20 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
         writers = [stack.enter_context(audio.Writer(output, reader.rate, channels, format, subtype,
                                                    full_scale=reader.full_scale))
                    for output in outputs]
-        read = written = 0
-        last = np.zeros((1, len(outputs) * channels))
+        written = 0
 
         def counted():
-            nonlocal read
             for block in reader.blocks():
-                read += len(block)
                 yield block
                 bar.update(len(block))
 
-        def write(block):
-            nonlocal written, last
-            # resampling back and forth may be off by a sample: the input's length counts
-            block = block[:read - written]
-            written += len(block)
-            last = block[-1:] if len(block) else last
-            for index, writer in enumerate(writers):
-                writer.write(block[:, index * channels:(index + 1) * channels])
-
-        blocks = audio.resample_blocks(counted(), reader.rate, model_rate, reader.channels)
-        stems = (stem.reshape(len(stem), len(outputs) * channels)
-                 for stem in separator.stems(blocks, guide, stereo, accompaniment_of))
         try:
-            for block in audio.resample_blocks(stems, model_rate, reader.rate, len(outputs) * channels):
-                write(block)
+            for block in at_rate(separator, counted(), reader.rate, reader.channels, guide, stereo, accompaniment_of):
+                written += len(block)
+                for index, writer in enumerate(writers):
+                    writer.write(block[:, index])
         except NotFinite as error:
             raise InputError('%s: %s' % (reader.path, error)) from error
-        # held, not silent: a sound that does not end at 0 would end in a click
-        write(np.repeat(last, read - written, axis=0))
     clipped = sum(writer.clipped for writer in writers)
     if clipped:
         logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',
@@ -93,3 +77,50 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     for warning in guide.warnings() if hasattr(guide, 'warnings') else ():
         logger.warning('%s: %s', reader.path, warning)
     return written
+
+
+def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompaniment_of=None):
+    """Separate a stream of any rate: resampled for the network, and the stems resampled back.
+
+    Parameters
+    ----------
+    separator : Separator
+    blocks : iterable of ndarray, shape (samples, channels)
+    rate, channels : int
+        Of the blocks.
+    guide, stereo, accompaniment_of
+        As in :meth:`Separator.stems`.
+
+    Yields
+    ------
+    ndarray of float64, shape (samples, stems, channels or 1)
+        As many samples in all as went in.
+    """
+    read = written = 0
+    shape, last = None, None
+
+    def counted():
+        nonlocal read
+        for block in blocks:
+            read += len(block)
+            yield block
+
+    def flat(stems):
+        nonlocal shape
+        for stem in stems:
+            shape = stem.shape[1:]
+            yield stem.reshape(len(stem), columns)
+
+    model_rate = separator.settings.sample_rate
+    stems = separator.stems(audio.resample_blocks(counted(), rate, model_rate, channels), guide, stereo,
+                            accompaniment_of)
+    columns = (len(separator.settings.sources) + (accompaniment_of is not None)) * (channels if stereo else 1)
+    for block in audio.resample_blocks(flat(stems), model_rate, rate, columns):
+        # resampling back and forth may be off by a sample: the input's length counts
+        block = block[:read - written]
+        written += len(block)
+        last = block[-1:] if len(block) else last
+        yield block.reshape((len(block),) + shape)
+    if last is not None and read > written:
+        # held, not silent: a sound that does not end at 0 would end in a click
+        yield np.repeat(last, read - written, axis=0).reshape((read - written,) + shape)

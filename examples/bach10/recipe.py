@@ -1,4 +1,4 @@
-"""Everything that is special about Bach10: sources, spellings, layouts, transform, factors, networks, loss.
+"""Everything that is special about training with Bach10: layouts, transform, factors, networks, loss.
 
 Bach10: Duan, Pardo, "Soundprism: an online system for score-informed source separation of music audio", IEEE JSTSP
 2011. Bach10 Sibelius, RWC factors: Miron, Janer, Gomez, "Generating data to train convolutional neural networks for
@@ -14,17 +14,24 @@ from deepconvsep import audio, stft
 from deepconvsep.errors import InputError
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
+from deepconvsep.recipes.bach10 import (
+    DEFAULT_MODEL,
+    FRAME_SIZE,
+    HOP_SIZE,
+    INSTRUMENTS,
+    LEGACY_SETTINGS,
+    NETWORKS,
+    SAMPLE_RATE,
+    SEPARATION,
+    SETTINGS,
+    SOURCES,
+)
 from deepconvsep.score import find_score, read_score
-from deepconvsep.settings import Settings
 from deepconvsep.training import objective
 from transform import transformFFT
 
-#: As Bach10 spells them in its sound files, and the original in the files that it writes.
-SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')
-#: As scores and Bach10 Sibelius spell them.
-INSTRUMENTS = ('bassoon', 'clarinet', 'saxophone', 'violin')
-
-SAMPLE_RATE, FRAME_SIZE, HOP_SIZE = 44100, 4096, 512
+__all__ = ['DEFAULT_MODEL', 'FRAME_SIZE', 'HOP_SIZE', 'INSTRUMENTS', 'LEGACY_SETTINGS', 'NETWORKS', 'SAMPLE_RATE',
+           'SETTINGS', 'SOURCES', 'RECIPE']
 
 #: In a feature folder: how its files were made, as it was called before each file had a record of its own.
 RECORD = 'generation.json'
@@ -39,18 +46,6 @@ TEMPI = ('fast', 'slow', 'original')
 TIME_SHIFTS = (0., 0.1, 0.2)
 #: Dynamics, style and musicians of the RWC samples.
 DYNAMICS, STYLES, MUSICIANS = ('F', 'M', 'P'), ('NO',), (1, 2, 3)
-
-NETWORKS = (architecture.BACH10, architecture.BACH10_COMPACT)
-
-#: What separate_bach10.py separates with by default; see the package `models`.
-DEFAULT_MODEL = 'bach10_compact'
-
-# how this project trains, and what it stores beside its models
-SETTINGS = Settings(SOURCES, frame_size=FRAME_SIZE, hop_size=HOP_SIZE, sample_rate=SAMPLE_RATE,
-                    mask_noise_in_numerator=False)
-
-# The original's separation script had the settings of its training.
-LEGACY_SETTINGS = SETTINGS
 
 # The original's training scripts separated at another scale than they trained at, and than its separation script.
 SCALE_FACTOR_TEST = 0.2
@@ -193,12 +188,5 @@ def test_songs(flags):
     return songs
 
 
-def stem_names(name, sources, several):
-    """``<input>_bassoon`` and so on, side by side for any number of inputs."""
-    return ['%s_%s' % (name, source) for source in sources]
-
-
-RECIPE = Recipe(
-    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
-    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-    default_model=DEFAULT_MODEL, stem_names=stem_names, song_of=song_of)
+RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+                   song_of=song_of)

@@ -16,13 +16,13 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command
+from deepconvsep.recipes.bach10_scoreinformed import SEPARATION
 from deepconvsep.separation import program
-from examples.bach10_scoreinformed import recipe
 
 
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
-    return program.main(argv, 'separate_bach10.py', __doc__.split('\n')[0], recipe.RECIPE)
+    return program.main(argv, 'separate_bach10.py', __doc__.split('\n')[0], SEPARATION)
 
 
 if __name__ == '__main__':

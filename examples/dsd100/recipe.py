@@ -1,22 +1,13 @@
-"""Everything that is special about DSD100: sources, settings, networks, loss, folders."""
+"""Everything that is special about training with DSD100: networks, loss, folders."""
 import dataclasses
 import os
 
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
-from deepconvsep.settings import Settings
+from deepconvsep.recipes.dsd100 import LEGACY_SETTINGS, NETWORKS, SEPARATION, SETTINGS, SOURCES
 from deepconvsep.training.objective import Term
 
-SOURCES = ('vocals', 'bass', 'drums', 'other')
-
-NETWORKS = (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES)
-
-# how this project trains, and what it stores beside its models
-SETTINGS = Settings(SOURCES)
-
-# The published model was trained with the Blackman-Harris window, but the original's separation script, whose
-# results were published, used Hann. A model without settings of its own gets that script's.
-LEGACY_SETTINGS = Settings(SOURCES, window='hanning')
+__all__ = ['LEGACY_SETTINGS', 'NETWORKS', 'SETTINGS', 'SOURCES', 'RECIPE']
 
 # weight of the masks' noise while training
 TRAINING_EPS = 1e-8
@@ -46,6 +37,4 @@ def test_songs(flags):
             for song in layout.songs(flags.db) if os.path.isfile(song.paths[0])]
 
 
-RECIPE = Recipe(
-    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
-    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs)
+RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs)

@@ -11,13 +11,13 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command
+from deepconvsep.recipes.dsd100 import SEPARATION
 from deepconvsep.separation import program
-from examples.dsd100 import recipe
 
 
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
-    return program.main(argv, 'separate_dsd.py', __doc__.split('\n')[0], recipe.RECIPE)
+    return program.main(argv, 'separate_dsd.py', __doc__.split('\n')[0], SEPARATION)
 
 
 if __name__ == '__main__':

@@ -1,30 +1,24 @@
-"""Everything that is special about iKala: sources, channels, settings, networks, loss, names of the stems."""
+"""Everything that is special about training with iKala: channels, networks, loss, songs."""
 import dataclasses
 import os
 
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
-from deepconvsep.settings import Settings
+from deepconvsep.recipes.ikala import (
+    DEFAULT_MODEL,
+    LEGACY_SETTINGS,
+    NETWORKS,
+    SEPARATION,
+    SETTINGS,
+    SOURCES,
+    stem_names,
+)
 from deepconvsep.training.objective import Term
 
-SOURCES = ('voice', 'music')
+__all__ = ['DEFAULT_MODEL', 'LEGACY_SETTINGS', 'NETWORKS', 'SETTINGS', 'SOURCES', 'RECIPE', 'stem_names']
 
 # in the clips of the dataset
 ACCOMPANIMENT_CHANNEL, VOICE_CHANNEL = 0, 1
-
-# the first is the one that new models are trained with: that of the published model
-NETWORKS = (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT)
-
-#: What separate_ikala.py separates with by default; see the package `models`.
-DEFAULT_MODEL = 'ikala_frets_compact'
-DEFAULT_NOTE = ('%s was trained to take the lead guitar ("voice") out of rock; for singing voice give a model of iKala '
-                'with -m' % DEFAULT_MODEL)
-
-# left and right hold one source each, so their plain sum is the mixture
-SETTINGS = Settings(SOURCES, overlap=20, downmix='sum')
-
-# the original's separation script used another window than its training; a model without settings gets it
-LEGACY_SETTINGS = Settings(SOURCES, window='hanning', overlap=20, downmix='sum')
 
 # weight of the masks' noise while training
 TRAINING_EPS = 1e-8
@@ -64,12 +58,5 @@ def song_of(name):
     return clip.rpartition('_')[0] or clip
 
 
-def stem_names(name, sources, several):
-    """``<clip>-voice`` and ``<clip>-music``, side by side for any number of clips."""
-    return ['%s-%s' % (name, source) for source in sources]
-
-
-RECIPE = Recipe(
-    folder=os.path.dirname(os.path.abspath(__file__)), sources=SOURCES, networks=NETWORKS, settings=SETTINGS,
-    legacy_settings=LEGACY_SETTINGS, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-    stem_names=stem_names, song_of=song_of, default_model=DEFAULT_MODEL, default_note=DEFAULT_NOTE)
+RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+                   song_of=song_of)

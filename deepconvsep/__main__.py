@@ -1,0 +1,82 @@
+"""The command ``deepconvsep``, also as ``python -m deepconvsep``.
+
+    deepconvsep separate song.wav -o stems -m MODEL
+    deepconvsep models
+"""
+import argparse
+import dataclasses
+import sys
+
+from deepconvsep import command
+from deepconvsep.errors import UsageError
+
+EPILOG = """examples:
+  deepconvsep separate song.wav -o stems
+  deepconvsep separate songs/ -o stems -m model_dsd_fft_1024.pkl --report
+  deepconvsep models --verify model_dsd_fft_1024.pkl
+
+"deepconvsep COMMAND --help" shows the flags of each."""
+
+
+def main(argv=None):
+    """Run the command that the first argument names; return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = command.Parser(prog='deepconvsep', description='Separate music into its sources.', epilog=EPILOG,
+                            fromfile_prefix_chars=None, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_arg('command', choices=sorted(COMMANDS), metavar='COMMAND',
+                   help='separate: sound files into stems; models: list those that are here, or verify yours')
+    name = parser.parse_args(argv[:1]).command
+    return COMMANDS[name](argv[1:])
+
+
+def separate(argv):
+    """Separate files; the model says into what. Returns the exit code."""
+    from deepconvsep import recipes
+    from deepconvsep.models import known, store
+    from deepconvsep.network import architecture
+    from deepconvsep.recipes import bach10_scoreinformed
+    from deepconvsep.separation import program
+    every = dataclasses.replace(bach10_scoreinformed.SEPARATION, sources=('the first source',),
+                                default_model=recipes.DEFAULT_MODEL)
+    flags = program.parser('deepconvsep separate', 'Separate music into its sources.', every, ('ifile',),
+                           epilog='--scores, --score_*, --timbre_model_path and --method are for score-informed models.'
+                           ).parse_args(argv)
+    inputs = program.start(flags)
+    loaded = store.load(known.locate(flags.mfile), architecture.KNOWN, 'deepconvsep')
+    recipe = recipes.of_network(loaded.network)
+    if flags.mfile == recipes.DEFAULT_MODEL:
+        program.logger.warning('%s separates, into %s; for other music give another model with -m ("deepconvsep '
+                               'models" lists them)', flags.mfile, ', '.join(recipe.sources))
+    elif recipe.default_note and flags.mfile == recipe.default_model:
+        program.logger.warning('%s', recipe.default_note)
+    if recipe.guide is not every.guide:
+        refuse_score_flags(flags, every, loaded)
+    return program.run(flags, inputs, recipe, loaded, ['deepconvsep', 'separate'], argv)
+
+
+def refuse_score_flags(flags, recipe, loaded):
+    """Raise UsageError when flags of score-informed models are given for another one."""
+    own = command.Parser(version=False)
+    recipe.add_separation_flags(own)
+    for name, default in vars(own.parse_args([])).items():
+        if getattr(flags, name) != default:
+            raise UsageError('--%s is for score-informed models, and %s has the %s: leave it out, or give another model'
+                             % (name, loaded.path, loaded.network.name))
+
+
+def models(argv):
+    """List or verify models; return the exit code."""
+    from deepconvsep.models import listing
+    return listing.main(argv, 'deepconvsep models')
+
+
+COMMANDS = {'separate': separate, 'models': models}
+
+
+def entry():
+    """What the installed command calls."""
+    command.run(main)
+
+
+if __name__ == '__main__':
+    entry()

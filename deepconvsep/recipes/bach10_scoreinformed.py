@@ -1,0 +1,143 @@
+"""Bach10 with scores: the instruments of chorales, guided by the notes of each.
+
+Source: Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
+networks", ISMIR 2017.
+"""
+import dataclasses
+import os
+
+from deepconvsep import command, files
+from deepconvsep.errors import InputError
+from deepconvsep.formats import pickles
+from deepconvsep.network import architecture
+from deepconvsep.recipes import bach10
+from deepconvsep.recipes.bach10 import INSTRUMENTS
+from deepconvsep.recipes.base import network_separator
+from deepconvsep.score import find_score, read_score, retime
+from deepconvsep.score.guide import ScoreGuide
+from deepconvsep.score.owners import Traits
+from deepconvsep.settings import ScoreSettings
+
+NETWORKS = architecture.SCOREINFORMED_NETWORKS
+
+#: What separates by default; see the package `models`.
+DEFAULT_MODEL = 'bach10_scoreinformed_compact'
+
+# how this project trains
+SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings())
+
+# the published models were trained with notes that are early, and with bins one too high
+LEGACY_SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings(legacy=True))
+
+#: Ending of the names of the scores that a separation reads.
+TEST_ENDING = '_b'
+
+#: Ranges of the instruments, in the order of INSTRUMENTS: a tenor saxophone, as in the samples of RWC. A bassoon's
+#: highest notes are rare; of the four, only a clarinet has weak even harmonics.
+TRAITS = (Traits(34, 77), Traits(49, 97, hollow=True), Traits(44, 92), Traits(55, 108))
+
+
+def add_separation_flags(flags):
+    """The flags that a score, a timbre model and the choice of a method need."""
+    add_guide_flags(flags)
+    add_method_flags(flags)
+
+
+def add_guide_flags(flags):
+    """The flags that a score and a timbre model need."""
+    add_score_flags(flags)
+    flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
+                  help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
+                       'the same for training and separating')
+
+
+METHODS = ('network', 'nmf', 'network+nmf')
+
+
+def add_method_flags(flags):
+    """The flags that choose what separates."""
+    flags.add_arg('--method', choices=METHODS, default='network',
+                  help='network: the model alone, in constant memory; nmf: a factorisation of the whole piece that '
+                       'learns its spectra from it, with the score (the best stems wherever the score is in time; '
+                       'about 60 MB of memory a minute); network+nmf: the factorisation, started from the stems of the '
+                       'network')
+
+
+def separator(loaded, settings, flags):
+    """What separates by `--method`; the settings are the model's for all of them."""
+    from deepconvsep.separation.factorization import Factorizer
+    if flags.method == 'nmf':
+        return Factorizer(settings)
+    network = network_separator(loaded, settings, flags)
+    return network if flags.method == 'network' else Factorizer(settings, network)
+
+
+def add_score_flags(flags):
+    """The flags that tell where the scores are."""
+    flags.add_arg('--scores', metavar='DIR', default=None,
+                  help='folder of the scores, <instrument>%s.txt, or of folders of them called like the pieces '
+                       '(default: the folder of the input)' % TEST_ENDING)
+    flags.add_arg('--score_ending', metavar='TEXT', default=TEST_ENDING,
+                  help='what the names of the scores end in: _b, a coarse alignment; _g, an exact one')
+    flags.add_arg('--score_tempo', type=command.positive_float, metavar='FACTOR', default=1.,
+                  help='play the scores this many times as fast: all their times are divided by it (default: 1; 1000 '
+                       'for scores in milliseconds)')
+    flags.add_arg('--score_offset', type=command.finite_float, metavar='SECONDS', default=0.,
+                  help='play the scores so much later, after --score_tempo; earlier if negative (default: 0)')
+
+
+def guide(path, settings, flags):
+    """The score of a sound as what filters the network's input.
+
+    Parameters
+    ----------
+    path : str or list of str
+        A sound file, or the stems whose sum is separated.
+    settings : settings.Settings
+    flags : argparse.Namespace
+        With the flags of :func:`add_separation_flags`.
+
+    Raises
+    ------
+    InputError
+        When a score is missing or cannot be read, or the timbre model is another than in training.
+    """
+    known = settings.score != LEGACY_SETTINGS.score  # a bare .pkl does not say how it was trained
+    if settings.score.timbre and timbre_digest(flags.timbre_model_path) != settings.score.timbre:
+        raise InputError('the model was trained with a timbre model (SHA-256 %s...): give that with --timbre_model_path'
+                         % settings.score.timbre[:12])
+    if flags.timbre_model_path and known and not settings.score.timbre:
+        raise InputError('the model was trained without a timbre model: leave out --timbre_model_path')
+    timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
+    return ScoreGuide(read_scores(path, flags), settings, timbre, score_names(path, flags), TRAITS)
+
+
+def read_scores(path, flags):
+    """The notes of the four instruments of a sound, or of the stems whose sum it is; arguments as of :func:`guide`."""
+    return [retime(read_score(score), flags.score_tempo, flags.score_offset) for score in score_paths(path, flags)]
+
+
+def score_names(path, flags):
+    """The names of the files that :func:`read_scores` reads."""
+    return [os.path.basename(score) for score in score_paths(path, flags)]
+
+
+def score_paths(path, flags):
+    """The files that :func:`read_scores` reads."""
+    first = path if isinstance(path, str) else path[0]
+    folder = flags.scores or os.path.dirname(first) or os.curdir
+    name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
+    own = os.path.join(folder, name)
+    folder = own if flags.scores and os.path.isdir(own) else folder
+    return [find_score(folder, instrument + flags.score_ending) for instrument in INSTRUMENTS]
+
+
+def timbre_digest(path):
+    """SHA-256 of a timbre model, None without one."""
+    return files.sha256(path) if path else None
+
+
+SEPARATION = dataclasses.replace(
+    bach10.SEPARATION, script='examples/bach10_scoreinformed/separate_bach10.py', networks=NETWORKS, settings=SETTINGS,
+    legacy_settings=LEGACY_SETTINGS, default_model=DEFAULT_MODEL, add_separation_flags=add_separation_flags,
+    guide=guide, separator=separator)

@@ -1,0 +1,96 @@
+"""deepconvsep.separate, deepconvsep.Separator and the command `deepconvsep`: recorded stems, streams, bad input."""
+import numpy as np
+import pytest
+import soundfile
+
+import deepconvsep
+from deepconvsep import __main__ as program
+from deepconvsep import recipes
+from deepconvsep.errors import InputError, UsageError
+from deepconvsep.network import architecture
+
+STEMS = ('vocals', 'bass', 'drums', 'other')
+
+
+@pytest.fixture(scope='module')
+def mixture(golden):
+    samples, rate = soundfile.read(golden('5_end_to_end/dsd/mix.wav'), dtype='int16')
+    return samples / 32767, rate
+
+
+def test_stems_are_the_recorded_ones(golden, mixture):
+    stems = deepconvsep.separate(*mixture, model=golden('5_end_to_end/dsd/model_dsd.pkl'), engine='numpy')
+    assert tuple(stems) == STEMS
+    for name, stem in stems.items():
+        recorded, _ = soundfile.read(golden('5_end_to_end/dsd/stereo_4s/%s.wav' % name), dtype='int16')
+        # the original left the last frames of a sound silent
+        part = slice(0, len(recorded) - 30 * 512)
+        assert len(stem) == len(recorded) and np.abs(stem[part] * 32767 - recorded[part]).max() <= 1.01
+
+
+def test_a_stream_is_the_signal_in_parts(golden, mixture):
+    samples = mixture[0][:60000]
+    separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'numpy')
+    for rate, stereo in ((44100, False), (48000, True)):
+        whole = separator.separate(samples, rate, stereo)
+        parts = list(separator.stream((samples[start:start + 7000] for start in range(0, 60000, 7000)), rate, stereo))
+        assert len(parts) > 1
+        for name in STEMS:
+            assert whole[name].shape == (samples.shape if stereo else samples.shape[:1])
+            np.testing.assert_allclose(np.concatenate([part[name] for part in parts]), whole[name], atol=1e-6)
+        if not stereo:
+            np.testing.assert_allclose(sum(whole.values()), samples.mean(axis=1), atol=1e-6)
+
+
+def test_no_sound_gives_no_sound(golden):
+    separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'numpy')
+    assert [stem.shape for stem in separator.separate(np.zeros(0), 44100).values()] == [(0,)] * 4
+    assert list(separator.stream([], 44100)) == []
+
+
+@pytest.mark.parametrize('samples,more,message', [
+    (np.zeros(100, np.int16), {}, 'got samples of type int16, expected floating point'),
+    (np.zeros((3, 100, 2)), {}, r'got samples of shape \(3, 100, 2\), expected'),
+    (np.full(100, np.nan), {}, 'NaN or infinity'),
+    (np.zeros(100), {'scores': ['a.txt']}, 'takes no scores'),
+    (np.zeros(100), {'model': 'bach10_scoreinformed_compact'}, 'needs scores: give a file for each of bassoon'),
+    (np.zeros(100), {'model': 'bach10_scoreinformed_compact', 'scores': ['a.txt']}, 'got 1 scores, expected one for'),
+    (np.zeros(100), {'model': 'no such model'}, 'there is no .*no such model.pkl')])
+def test_what_cannot_be_separated_is_said(samples, more, message):
+    with pytest.raises(InputError, match=message):
+        deepconvsep.separate(samples, 44100, engine='numpy', **more)
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="no attribute 'divide'"):
+        deepconvsep.divide  # noqa: B018
+
+
+def test_every_network_has_a_recipe_that_fits_it():
+    for network in architecture.KNOWN:
+        recipe = recipes.of_network(network)
+        assert len(recipe.sources) == len(network.outputs)
+        assert (recipe.settings.score is not None) == (network.channels == 4)
+
+
+def test_the_command_asks_the_model(golden, tmp_path, capsys, caplog):
+    model, sound = golden('5_end_to_end/dsd/model_dsd.pkl'), golden('5_end_to_end/dsd/short14337.wav')
+    assert program.main(['separate', sound, '-o', str(tmp_path / 'a'), '-m', model, '--engine', 'numpy']) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / 'a' / (name + '.wav')) for name in STEMS]
+    with pytest.raises(UsageError, match='--method is for score-informed models, and .* has the DSD100 network'):
+        program.main(['separate', sound, '-o', str(tmp_path / 'b'), '-m', model, '--method', 'nmf'])
+    assert program.main(['separate', sound, '-o', str(tmp_path / 'c'), '-m', 'bach10_scoreinformed_compact']) == 1
+    assert 'there is no score' in caplog.text and 'bassoon_b.txt' in caplog.text
+
+
+def test_the_command_says_what_it_assumes(golden, tmp_path, caplog):
+    sound = golden('5_end_to_end/dsd/short14337.wav')
+    assert program.main(['separate', sound, '-o', str(tmp_path / 'a'), '--engine', 'numpy']) == 0
+    assert 'bach10_compact separates, into bassoon, clarinet, saxphone, violin; for other music' in caplog.text
+
+
+def test_an_unknown_command_is_named(script):
+    done = script('-m', 'deepconvsep', 'divide')
+    assert done.returncode == 2 and "invalid choice: 'divide'" in done.stderr
+    done = script('-m', 'deepconvsep', '--help')
+    assert done.returncode == 0 and 'deepconvsep separate song.wav -o stems' in done.stdout
