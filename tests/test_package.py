@@ -70,7 +70,7 @@ def installed(wheel, tmp_path_factory):
 def run(installed, *args, cwd, program='deepconvsep'):
     """Run a program of the environment where there is no compiler and nothing of this project but the package."""
     return subprocess.run([str(installed / 'bin' / program), *map(str, args)], cwd=cwd, capture_output=True, text=True,
-                          env={'PATH': str(installed / 'bin'), 'HOME': str(cwd), 'OMP_NUM_THREADS': '1'})
+                          env=dict(os.environ, PATH=str(installed / 'bin'), HOME=str(cwd)))
 
 
 def test_the_installed_command_separates_as_the_script_does(installed, tmp_path, script):
