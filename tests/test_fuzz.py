@@ -50,7 +50,7 @@ def test_the_harness_sees_what_it_looks_for():
         import sys; sys.path.insert(0, %r)
         import os, pickle, time
         from deepconvsep.errors import InputError
-        from tools.fuzz import harness, readers
+        from tools.fuzz import base, harness
 
         def memory():
             try:
@@ -65,7 +65,7 @@ def test_the_harness_sees_what_it_looks_for():
                  lambda: open('../outside', 'w'), lambda: open('case/inside', 'w').close(), os.abort,
                  lambda: pickle.loads(b'cos\\nsystem\\n.'), lambda: os.rename('case', '/tmp/elsewhere')]
 
-        class Deeds(readers.Reader):
+        class Deeds(base.Reader):
             name = 'deeds'
             def make(self, rng, folder):
                 return (self.deed,)

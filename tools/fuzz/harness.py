@@ -87,7 +87,7 @@ def run(reader, seed, cases):
 
     Parameters
     ----------
-    reader : readers.Reader
+    reader : base.Reader
     seed : int
     cases : range
 
