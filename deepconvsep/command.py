@@ -14,6 +14,7 @@ import io
 import logging
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,8 +26,35 @@ from deepconvsep.errors import InputError, UsageError
 MAX_FLAGS = 1 << 20
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Defaults are shown where they say something, and examples keep their lines."""
+
+    def _get_help_string(self, action):
+        if action.nargs == 0 or action.default in (None, []) or '(default' in (action.help or ''):
+            return action.help
+        if isinstance(action.default, bool):   # of a switch, given as a number
+            return '%s (default: %d)' % (action.help, action.default)
+        return super()._get_help_string(action)
+
+    def _fill_text(self, text, width, indent):
+        return text if text.startswith('example') else super()._fill_text(text, width, indent)
+
+
+def example_of(text):
+    """The epilog of a script: the commands that are indented in its docstring; None when there are none.
+
+    >>> example_of('Train.\\n\\n    python a.py --db DB\\n\\nMore.')
+    'example:\\n    python a.py --db DB'
+    """
+    found = [line.strip() for line in (text or '').splitlines() if re.match(r'    +(\w+=\S+ )*python', line)]
+    return '\n    '.join(['examples:' if len(found) > 1 else 'example:'] + found) if found else None
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line.
+
+    The example that ends the help is that of the docstring of the script that runs. Where argcomplete is installed,
+    flags are completed by the shell.
 
     Parameters
     ----------
@@ -37,7 +65,8 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, version=True, **kwargs):
-        kwargs.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault('formatter_class', _Help)
+        kwargs.setdefault('epilog', example_of(getattr(sys.modules.get('__main__'), '__doc__', None)))
         kwargs.setdefault('fromfile_prefix_chars', '@')
         kwargs.setdefault('allow_abbrev', False)
         super().__init__(**kwargs)
@@ -47,6 +76,12 @@ class Parser(argparse.ArgumentParser):
     add_arg = argparse.ArgumentParser.add_argument
     add_group = argparse.ArgumentParser.add_argument_group
     add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
+
+    def parse_known_args(self, args=None, namespace=None):
+        if '_ARGCOMPLETE' in os.environ:   # the shell asks for completions
+            import argcomplete
+            argcomplete.autocomplete(self)
+        return super().parse_known_args(args, namespace)
 
     def _read_args_from_files(self, arg_strings):
         """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""

@@ -1,5 +1,7 @@
 """Evaluate separated Bach10 pieces: BSS Eval sources on whole files.
 
+    python -m evaluation.Bach10_eval_only --db Bach10 --estimates output --method CNNbach10 --output results
+
 References: ``<db>/[Sources/]<piece>/<piece>-<bassoon|clarinet|saxphone|violin>.wav``. Estimates:
 ``<estimates>/[<method>/]<piece>-<source>.wav``, as the training scripts write them, or ``<piece>_<source>.wav``, as
 separate_bach10.py writes them; in sub-folders or not; saxphone or saxophone. Results:

@@ -1,5 +1,7 @@
 """Evaluate separated Bach10 Sibelius renderings: BSS Eval sources on whole files.
 
+    python -m evaluation.Bach10_eval_only_original --db Bach10Sibelius --estimates output
+
 References: ``<db>/[Source separation/]<piece>/<piece>_<case>_<bassoon|clarinet|saxophone|violin>.wav`` with the cases
 gt, fast, slow, original. Estimates: ``<estimates>/[<method>/]<piece>_<case>_<source>.wav``, as the training and the
 separate scripts write them. A case of which a method has no estimate at all is not evaluated. Results:

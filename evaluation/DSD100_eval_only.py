@@ -1,5 +1,7 @@
 """Evaluate separated DSD100 songs: BSS Eval images in windows of 30 s every 15 s, as SiSEC MUS 2016 did.
 
+    python -m evaluation.DSD100_eval_only --db DSD100 --estimates separated
+
 References: ``<db>/Sources/<Dev|Test>/<song>/{bass,drums,other,vocals}.wav``. Estimates: anywhere below
 ``<estimates>/[<method>/]`` in a folder called as the song (such as ``<method>/Test/<song>/``), named ``vocals.wav``, as
 the separate and the training scripts write them, or ``mixture_vocals.wav``, as the original's evaluation expected;

@@ -1,5 +1,7 @@
 """Evaluate separated iKala clips: BSS Eval sources on whole files, and its gain over the mixture (NSDR, NSIR, NSAR).
 
+    python -m evaluation.evaluate_SS_iKala --db iKala --method fft_1024
+
 References: ``<db>/Wavfile/<clip>.wav``, left the music and right the voice. Estimates:
 ``<db>/output/<method>/<clip>-voice.wav`` and ``-music.wav``, as all scripts write them. Results:
 ``<db>/measures/test_<method>/<clip>.mat``, as in the original, and ``.json``.

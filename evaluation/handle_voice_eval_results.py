@@ -1,5 +1,7 @@
 """One row for the singing voice: the mean over all songs and windows of DSD100 results, as power ratios.
 
+    python -m evaluation.handle_voice_eval_results --input results_test --output results_dB
+
 Reads the .mat files that DSD100_eval_only (or the original's program) wrote below a folder and writes
 ``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows with a silent voice, and other scores
 that are not finite, are left out and counted.

@@ -1,5 +1,7 @@
 """The two figures of the SMC 2017 paper, from results of Bach10.
 
+    python -m plots.bach10_smc_stats --db results --output figures
+
 ``<db>/<method>/`` holds the results of one method: the .mat files of the original (such as those of the SMC 2017
 result set, zenodo.org/record/344499, folder "results"), or the JSON files that Bach10_eval_only writes.
 """

@@ -1,5 +1,7 @@
 """The picture of README: a mixture, its separated stems and the true ones, in the colours of the page.
 
+    python plots/readme.py --demo demo --output docs/figures
+
 It shows what ``python tools/demo.py --shipped`` made; ``make readme-figures`` does both.
 """
 import os
@@ -21,8 +23,7 @@ TICKS = (100, 1000, 10000), ('100 Hz', '1 kHz', '10 kHz')
 
 
 def main(argv=None):
-    flags = command.Parser(description='Draw the picture of README from what the demo made.',
-                           epilog='example: %(prog)s --demo demo --output docs/figures')
+    flags = command.Parser(description='Draw the picture of README from what the demo made.')
     flags.add_arg('--demo', required=True, metavar='FOLDER', help='where tools/demo.py wrote to')
     flags.add_arg('--output', default='figures', metavar='FOLDER', help='where the figure goes')
     args = flags.parse_args(argv)

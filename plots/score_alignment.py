@@ -1,4 +1,9 @@
-"""A score over the spectrogram of its sound, and the masks made from it: shows whether the score is aligned."""
+"""A score over the spectrogram of its sound, and the masks made from it: shows whether the score is aligned.
+
+    python -m plots.score_alignment --mixture chorale.wav --scores DIR --seconds 5
+
+A line of a score lies where the sound has a fundamental, or the score is of something else.
+"""
 import os
 import sys
 

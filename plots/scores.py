@@ -1,5 +1,7 @@
 """Box plot of scores per track: a group per target, a colour per method, published medians as lines.
 
+    python -m plots.scores --input separated --output figures
+
 Reads the JSON files that the evaluation programs write. A point of a box is a track: the mean over its windows.
 """
 import os

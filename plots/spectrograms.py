@@ -1,5 +1,7 @@
 """Spectrograms of a mixture, of its separated stems and of the true stems, side by side.
 
+    python -m plots.spectrograms --mixture song.wav --estimates separated/song --references DSD100/Sources/Test/song
+
 Stems are matched by the last word of their file names: ``vocals.wav``, ``mixture_vocals.wav``, ``song-vocals.wav``.
 """
 import os

@@ -97,6 +97,16 @@ def test_the_interface_of_the_original(tmp_path):
     assert stop.value.code == 2
 
 
+def test_the_shell_completes_flags_where_argcomplete_is_there(tmp_path):
+    (tmp_path / 'argcomplete.py').write_text(
+        'def autocomplete(parser):\n    print(sorted(parser._option_string_actions))\n    raise SystemExit\n')
+    env = dict(os.environ, PYTHONPATH=str(tmp_path))
+    program = [sys.executable, os.path.join(ROOT, 'plots', 'scores.py'), '--version']
+    done = subprocess.run(program, env=dict(env, _ARGCOMPLETE='1'), capture_output=True, text=True)
+    assert done.returncode == 0 and "'--input', '--measure', '--output'" in done.stdout, done.stderr
+    assert 'DeepConvSep' in subprocess.run(program, env=env, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize('read,good,bad', [
     (command.positive_int, {'3': 3}, ['0', '-1', '1.5', 'x', '', '9' * 5000]),
     (command.non_negative_int, {'0': 0}, ['-1']),

@@ -80,18 +80,22 @@ RUN = sorted({words for _, folder, words in PYTHON
 
 
 @pytest.fixture(scope='module')
-def flags_of():
-    """The flags of a script, by its --help; asked once for each."""
+def help_of():
+    """What a script says with --help; asked once for each."""
     known = {}
 
-    def flags(path):
+    def text(path):
         if path not in known:
             done = subprocess.run([sys.executable, os.path.join(ROOT, path), '--help'], capture_output=True,
                                   text=True)
             assert done.returncode == 0, done.stderr
-            known[path] = set(re.findall(r'(?<![\w-])--?[A-Za-z]\w*', done.stdout))
+            known[path] = done.stdout
         return known[path]
-    return flags
+    return text
+
+
+def flags_in(text):
+    return set(re.findall(r'(?<![\w-])--?[A-Za-z]\w*', text))
 
 
 @pytest.fixture(scope='module')
@@ -151,12 +155,30 @@ def test_every_script_of_the_examples_is_in_the_documents():
 
 
 @pytest.mark.parametrize('name,folder,words', PYTHON, ids=[' '.join(words) for _, _, words in PYTHON])
-def test_script_and_flags_exist(flags_of, name, folder, words):
+def test_script_and_flags_exist(help_of, name, folder, words):
     path, arguments = named_script(folder, words)
     assert os.path.isfile(os.path.join(ROOT, path)), '%s names %s' % (name, path)
     given = {word.split('=')[0] for word in arguments if re.match('--?[A-Za-z]', word)}
     if given:
-        assert given <= flags_of(path), '%s: %s has no %s' % (name, path, ', '.join(sorted(given - flags_of(path))))
+        missing = given - flags_in(help_of(path))
+        assert not missing, '%s: %s has no %s' % (name, path, ', '.join(sorted(missing)))
+
+
+SCRIPTS = sorted(os.path.relpath(path, ROOT) for folder in ('examples/*', 'evaluation', 'plots', 'tools')
+                 for path in glob.glob(os.path.join(ROOT, folder, '*.py'))
+                 if '__main__' in open(path, encoding='utf-8').read() and 'bach10_sourceseparation' not in path)
+
+
+@pytest.mark.parametrize('path', SCRIPTS)
+def test_help_ends_with_an_example_and_shows_the_defaults_that_say_something(help_of, path):
+    usage, sep, examples = help_of(path).partition('\nexample')
+    assert not re.search(r'default:\s+(None|False|\[\])', usage), path
+    found = commands(re.sub('[][|]', '', examples.split(':', 1)[1]))
+    assert found
+    for _, words in found:
+        named, arguments = named_script(os.path.dirname(path), words)
+        assert path in (named, os.path.relpath(named, ROOT), words[1]), words
+        assert {word for word in arguments if re.match('--?[A-Za-z]', word)} <= flags_in(usage), words
 
 
 @pytest.mark.parametrize('words', RUN, ids=[' '.join(words) for words in RUN])

@@ -1,5 +1,7 @@
 """The demo: a chorale and a rock song, which the models never heard, come apart.
 
+    python tools/demo.py --shipped -o demo
+
 Renders the beginning of a chorale with FluidR3 where FluidSynth, that SoundFont and music21 are installed; else takes
 the same rendering from demo_data. Takes 20 s of a song of Sectoid, lead guitar and band, from demo_data. Separates both
 mixtures with this project's models, compares the stems with the references, and writes demo/index.html.

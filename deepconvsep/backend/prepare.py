@@ -53,7 +53,10 @@ def prepare(verbose=True, seconds=15):
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
         device = wanted_gpu(flags)
         if device:
-            gpu.check(device)
+            try:
+                gpu.check(device)
+            except InputError as error:
+                raise InputError('%s; without a GPU give THEANO_FLAGS=device=cpu' % error) from error
             # its traceback; raised below
             logging.getLogger('theano.gpuarray').addFilter(lambda record: failures.append(record) or False)
         logging.getLogger('theano.gof.compilelock').addFilter(_Waiting())
@@ -68,7 +71,8 @@ def prepare(verbose=True, seconds=15):
     logging.root.setLevel(level)
     if device and not theano.gpuarray.pygpu_activated:
         error = failures[0].exc_info[1] if failures and failures[0].exc_info else 'Theano cannot initialise it'
-        raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing'
+        raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing; '
+                         'without a GPU give THEANO_FLAGS=device=cpu'
                          % (device, gpu.reason(error)))
     repairs.after_import(theano)
     compilers.remember(theano)
