@@ -1,4 +1,4 @@
-// The mixer of a page: every sound of a song is an <audio> element, and all of them play in step, silent ones too, so that
+// The mixer of a page: every sound of a song is an audio element, and all of them play in step, silent ones too, so that
 // what is heard changes at the same place. Media elements, not Web Audio, because a page opened from a disk may not read files.
 'use strict';
 (function () {

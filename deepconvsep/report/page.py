@@ -121,15 +121,6 @@ def label(source):
     return source[:1].upper() + source[1:]
 
 
-def in_order(sources):
-    """Names of sources in the alphabetical order of the recipes, the rest (other, accompaniment) last.
-
-    >>> in_order(['violin', 'other', 'bassoon'])
-    ['bassoon', 'violin', 'other']
-    """
-    return sorted(sources, key=lambda name: (name in ('other', 'accompaniment'), name))
-
-
 def _describe(folder, number, song, scores):
     """What the template shows of a song; writes its pictures and copies."""
     whole, peaks = picture.levels(song.mixture), picture.envelope(song.mixture)
