@@ -52,7 +52,7 @@ def save_magnitudes(path, signals, settings, dtype, record):
         The mixture, then the sources.
     settings : settings.Settings
     dtype : dtype
-        float64 or float32; it is computed in float64.
+        float64 or float32, of the file and of the arithmetic.
     record : dict
         Of :meth:`deepconvsep.features.folder.Origin.record`.
     """

@@ -21,6 +21,9 @@ MIXTURE_TOLERANCE = -40
 #: What rounding five files to 16 bits may change, RMS: it is more than that of nearly silent music.
 ROUNDING = 2 / 32768.
 
+#: Samples that are summed at a time.
+PIECE = 1 << 14
+
 
 @dataclass(frozen=True)
 class Song:
@@ -132,7 +135,12 @@ def energies(block):
     ndarray of float64, shape (3,)
         Samples, energy of the mixture, energy of the difference between the mixture and the sum of its stems.
     """
-    return np.array([len(block), np.sum(block[:, 0] ** 2), np.sum((block[:, 0] - block[:, 1:].sum(axis=1)) ** 2)])
+    mixture = difference = 0.
+    for start in range(0, len(block), PIECE):   # what stays in the cache
+        whole, *stems = block[start:start + PIECE].T
+        rest = whole - sum(stems)
+        mixture, difference = mixture + np.dot(whole, whole), difference + np.dot(rest, rest)
+    return np.array([len(block), mixture, difference])
 
 
 def mixture_problems(song, total):
@@ -235,21 +243,15 @@ def read_downmixed(paths, length, size, rate, downmix='mean'):
     """
     with contextlib.ExitStack() as opened:
         readers = [opened.enter_context(audio.Reader(path)) for path in paths]
-        rows = [_mixed_down(reader, length, size, rate, downmix) for reader in readers]
-        for signals in zip(*rows):
-            yield np.array(signals).T
-
-
-def _mixed_down(reader, length, size, rate, downmix):
-    """Yield the blocks of one file, one channel each."""
-    # a second at a time stays in the cache, and blocks are whole seconds
-    pieces = reader.blocks(rate)
-    for start in range(0, length, size):
-        block = np.zeros(min(size, length - start))
-        for second in range(0, len(block), rate):
-            part = block[second:second + rate]
-            samples = audio.downmix(next(pieces, np.zeros((0, 1))), downmix)[:len(part)]
-            part[:len(samples)] = samples
-        if reader.cut_off:
-            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
-        yield block
+        # a second at a time stays in the cache, and blocks are whole seconds
+        pieces = [reader.blocks(rate) for reader in readers]
+        for start in range(0, length, size):
+            rows = np.zeros((len(paths), min(size, length - start)))
+            for row, reader, seconds in zip(rows, readers, pieces):
+                for second in range(0, len(row), rate):
+                    part = row[second:second + rate]
+                    samples = audio.downmix(next(seconds, np.zeros((0, 1))), downmix)[:len(part)]
+                    part[:len(samples)] = samples
+                if reader.cut_off:
+                    raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
+            yield rows.T
