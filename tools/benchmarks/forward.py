@@ -32,7 +32,7 @@ def main(names):
             lasagne.layers.set_all_param_values(net, params)
             function = theano.function([entry], lasagne.layers.get_output(net))
             outputs.append(function(inputs))
-            times.append(measure.seconds(lambda: function(inputs)))
+            times.append(measure.seconds(lambda: function(inputs), device=theano.config.device))
         error = np.abs(outputs[0] - outputs[1]).max() / np.abs(outputs[0]).max()
         assert error < 2e-5, error
         measure.compare('forward pass of the %s, 32 windows, on %s' % (arch.name, theano.config.device),

@@ -3,13 +3,12 @@
     python tools/benchmarks/training.py [--network dsd100|ikala|bach10_compact|bach10] [--batch_size 32] [--steps 20]
 
 Both sides read the same generated features through their own way of loading, run the same loss and Adadelta, and take
-turns, so that other work on the machine slows both. The published Bach10 network is held twice, once for each side:
-about 12 GB at batch 8; --skip_literal for ours alone.
+turns, so that other work on the machine slows both; the time is that of the CPU, if it computes. The published Bach10 network is held
+twice, once for each side: about 12 GB at batch 8; --skip_literal for ours alone.
 """
 import argparse
 import resource
 import tempfile
-import time
 
 import measure
 import numpy as np
@@ -85,15 +84,15 @@ def main():
                 outputs = outputs.reshape(batch, arch.time_context, sources, arch.feat_size).transpose(0, 2, 1, 3)
                 literal(inputs[:, None], outputs)
             sides.append(one_literal)
-        times = [[] for _ in sides]
+        times, now = [[] for _ in sides], measure.clock(theano.config.device)
         for _ in range(flags.steps + 3):
             for run, each in zip(sides, times):
-                start = time.perf_counter()
+                start = now()
                 run()
-                each.append(time.perf_counter() - start)
-        start = time.perf_counter()
+                each.append(now() - start)
+        start = now()
         step.load_chunk(chunk.inputs, chunk.outputs)
-        share = (time.perf_counter() - start) / len(chunk)
+        share = (now() - start) / len(chunk)
     ours, *others = [float(np.median(each[3:])) for each in times]
     title = 'training step of the %s, batch %d, on %s' % (arch.name, batch, device())
     if others:
