@@ -3,7 +3,7 @@
     python tools/benchmarks/training.py [--network dsd100|ikala|bach10_compact|bach10] [--batch_size 32] [--steps 20]
 
 Both sides read the same generated features through their own way of loading, run the same loss and Adadelta, and take
-turns, so that other work on the machine slows both; the time is that of the CPU, if it computes. The published Bach10 network is held
+turns, so that other work on the machine slows both; on a CPU the time is its own. The published Bach10 network is held
 twice, once for each side: about 12 GB at batch 8; --skip_literal for ours alone.
 """
 import argparse
