@@ -130,6 +130,25 @@ def test_a_cut_off_file_is_read_with_a_warning(tmp_path, caplog):
     assert 'shorter than its header says' in caplog.text
 
 
+@pytest.mark.parametrize('format', ['wav', 'aiff', 'au', 'w64', 'ogg'])
+def test_every_format_that_was_cut_off_says_so(tmp_path, caplog, format):
+    """An interrupted download; formats that are not here cannot be opened or read then."""
+    path = tmp_path / ('x.' + format)
+    soundfile.write(str(path), np.random.RandomState(0).uniform(-.1, .1, 44100), 44100)
+    assert len(audio.read(str(path))[0]) == 44100 and not caplog.records
+    path.write_bytes(path.read_bytes()[:2 * path.stat().st_size // 3])
+    with audio.Reader(str(path)) as reader:
+        assert reader.cut_off
+    samples, _ = audio.read(str(path))
+    assert 15000 < len(samples) < 35000
+    assert 'x.%s is shorter than its header says: it was cut off' % format in caplog.text
+
+
+def test_a_file_without_samples_says_so(tmp_path, caplog):
+    soundfile.write(str(tmp_path / 'x.wav'), np.zeros(0), 44100)
+    assert audio.read(str(tmp_path / 'x.wav'))[0].shape == (0, 1) and 'x.wav holds no samples' in caplog.text
+
+
 def test_no_file_is_left_behind_by_a_failure(tmp_path):
     with pytest.raises(RuntimeError):
         with audio.Writer(str(tmp_path / 'x.wav'), 44100) as writer:

@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from test_training import small_features, start
+from test_training import SMALL, small_features, start
 
 import dataset
 from deepconvsep import files
@@ -24,6 +24,37 @@ from deepconvsep.training import checkpoint, lock
 __all__ = ['small_features']
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class PlainStep:
+    """Stands in for the compiled step, whose arithmetic does not matter here: every step makes the weights smaller."""
+
+    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None):
+        random = np.random.RandomState(seed)
+        self.params = [random.uniform(size=shape).astype(np.float32) for shape in network.param_shapes()]
+        self.params = params or self.params
+        self._count = 1 + len(terms)
+
+    def get_values(self):
+        return [param.copy() for param in self.params], [np.zeros(1, np.float32)]
+
+    def set_values(self, params, optimizer=None):
+        self.params = [param.copy() for param in params]
+
+    def load_chunk(self, inputs, outputs, masks=None):
+        pass
+
+    def train(self, starts):
+        self.params = [param * np.float32(0.9) for param in self.params]
+        return self.evaluate(starts)
+
+    def evaluate(self, starts):
+        return np.full(self._count, float(np.abs(self.params[0]).sum()) * len(starts))
+
+
+@pytest.fixture(autouse=True)
+def plain_step(monkeypatch):
+    monkeypatch.setattr('deepconvsep.training.run.Step', PlainStep)
 
 
 @pytest.fixture
@@ -140,6 +171,108 @@ def test_a_model_that_is_gone_is_written_again_or_missed(small_features, tmp_pat
     (tmp_path / 'model_x.pkl').unlink()
     with pytest.raises(InputError, match='model_x.pkl is gone, which .*checkpoint_x.npz goes on from'):
         start(tmp_path, small_features, 'song2').resume()
+
+
+def other_run(tmp_path, small_features):
+    """The model of another run, in memory: one to be put in the place of ours."""
+    start(tmp_path / 'other', small_features, 'song1').run(3)
+    return [(tmp_path / 'other' / name).read_bytes() for name in ('model_x.pkl', 'model_x.json')]
+
+
+@pytest.mark.parametrize('what', ['pair', 'weights', 'weights, settings gone'])
+def test_a_model_of_another_run_is_noticed(small_features, tmp_path, what):
+    weights, settings = other_run(tmp_path, small_features)
+    start(tmp_path / 'run', small_features).run(2)
+    (tmp_path / 'run' / 'model_x.pkl').write_bytes(weights)
+    if what == 'pair':
+        (tmp_path / 'run' / 'model_x.json').write_bytes(settings)
+    if what == 'weights, settings gone':
+        (tmp_path / 'run' / 'model_x.json').unlink()
+    with pytest.raises(InputError, match='model_x.pkl is not the model that .*checkpoint_x.npz knows, another took'):
+        resumed = start(tmp_path / 'run', small_features)
+        resumed.resume()
+        resumed.run(2)   # without settings, the run may have been killed while it wrote them: nothing is left to do
+    assert (tmp_path / 'run' / 'model_x.pkl').read_bytes() == weights
+
+
+def test_a_model_of_another_run_is_not_kept_as_the_best(small_features, tmp_path):
+    """Without settings it may be our own of the next epoch, until that one turns out not to be the best."""
+    weights, _ = other_run(tmp_path, small_features)
+    start(tmp_path / 'run', small_features, keep_best=True).run(1)
+    (tmp_path / 'run' / 'model_x.pkl').write_bytes(weights)
+    (tmp_path / 'run' / 'model_x.json').unlink()
+    resumed = start(tmp_path / 'run', small_features, keep_best=True)
+    assert resumed.resume()
+    resumed.history[0]['loss'] = 0.   # the second epoch cannot be better
+    with pytest.raises(InputError, match='model_x.pkl is not the model that .*checkpoint_x.npz knows'):
+        resumed.run(2)
+
+
+def test_a_model_ahead_of_its_checkpoint_is_ours(small_features, tmp_path):
+    """Killed between the two; with and without the settings."""
+    start(tmp_path / 'straight', small_features, 'song1').run(2)
+    for name, settings in (('pair', True), ('weights', False)):
+        folder = tmp_path / name
+        start(folder, small_features, 'song1').run(1)
+        before = (folder / 'checkpoint_x.npz').read_bytes()
+        run = start(folder, small_features, 'song1')
+        run.resume()
+        run.run(2)
+        (folder / 'checkpoint_x.npz').write_bytes(before)
+        if not settings:
+            (folder / 'model_x.json').unlink()
+        run = start(folder, small_features, 'song1')
+        assert run.resume()
+        run.run(2)
+        for file in ('model_x.pkl', 'model_x.json'):
+            if file == 'model_x.pkl':
+                assert (folder / file).read_bytes() == (tmp_path / 'straight' / file).read_bytes()
+            assert (folder / file).exists()
+
+
+def test_settings_that_are_gone_are_written_again(small_features, tmp_path):
+    start(tmp_path, small_features, keep_best=True).run(1)
+    before = (tmp_path / 'model_x.json').read_bytes()
+    (tmp_path / 'model_x.json').unlink()
+    assert start(tmp_path, small_features, keep_best=True).resume()
+    assert (tmp_path / 'model_x.json').read_bytes() == before
+
+
+def test_killed_between_the_first_checkpoint_and_its_model(small_features, tmp_path):
+    """There is no model without a checkpoint; a model that this one replaces is not taken for its own."""
+    weights, _ = other_run(tmp_path, small_features)
+    run = start(tmp_path, small_features)
+    (tmp_path / 'model_x.pkl').write_bytes(weights)
+
+    class Killed(Exception):
+        pass
+
+    def save_model(row):
+        raise Killed
+    run.save_model = save_model
+    with pytest.raises(Killed):
+        run.run(1)
+    resumed = start(tmp_path, small_features)
+    assert resumed.resume()
+    resumed.run(1)
+    model = store.load(str(tmp_path / 'model_x.pkl'), (SMALL,), 'test')
+    assert model.training['epochs'] == 1
+    for found, expected in zip(model.params, resumed.step.get_values()[0]):
+        np.testing.assert_array_equal(found, expected)
+    assert (tmp_path / 'log_x.csv').exists()
+
+
+def test_a_run_that_began_with_other_weights_is_refused(small_features, tmp_path):
+    start(tmp_path / 'other', small_features, 'song1').run(3)
+    params = store.load(str(tmp_path / 'other' / 'model_x.pkl'), (SMALL,), 'test').params
+    start(tmp_path / 'run', small_features, params=params).run(1)
+    assert start(tmp_path / 'run', small_features, params=params).resume()
+    assert start(tmp_path / 'run', small_features).resume()
+    with pytest.raises(InputError, match='checkpoint_x.npz did not begin with the weights of --load: leave that out'):
+        start(tmp_path / 'run', small_features, params=[2 * param for param in params]).resume()
+    start(tmp_path / 'drawn', small_features).run(1)
+    with pytest.raises(InputError, match='did not begin with the weights of --load'):
+        start(tmp_path / 'drawn', small_features, params=params).resume()
 
 
 # --- what is written ---------------------------------------------------------------------------------------

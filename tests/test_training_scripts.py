@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from conftest import ROOT
 
 from deepconvsep.features import tensors
 from deepconvsep.metrics import bss_eval
-from deepconvsep.training import lock
+from deepconvsep.training import lock, program
+from examples.dsd100 import recipe
 from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
@@ -70,6 +72,8 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
         assert '"scale_factor": 0.2' in source.read()
     again = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--nepochs', '2', '--skip_sep')
     assert again.returncode == 1 and 'give --resume to continue that run, --overwrite to start anew' in again.stderr
+    both = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--resume', '--overwrite')
+    assert both.returncode == 2 and '--resume continues a run and --overwrite starts it anew: give one' in both.stderr
     other = script(TRAIN, '--db', dsd100, '--output', tmp_path / 'other', '--skip_sep', '--load',
                    tmp_path / 'models' / 'model_dsd_fft_1024.pkl', '--time_context', '28')
     assert other.returncode == 2 and 'does not fit --time_context 28: give the one that it was trained' in other.stderr
@@ -103,6 +107,27 @@ def test_killed_at_random_and_resumed(dsd100, tmp_path):
     assert kills > 1
     models = [tmp_path / name / 'models' / 'model_dsd_fft_1024.pkl' for name in ('straight', 'killed')]
     assert models[0].read_bytes() == models[1].read_bytes()
+
+
+def test_songs_that_left_the_dataset_are_named(dsd100, tmp_path, caplog):
+    """Their features are still there, and trained on."""
+    features = str(dsd100 / 'transforms' / 't1')
+    paths = [os.path.join(features, name) for name in os.listdir(features) if name.endswith('.data')]
+    assert len(paths) >= 2
+    shutil.copytree(dsd100 / 'Mixtures', tmp_path / 'Mixtures')
+    shutil.copytree(dsd100 / 'Sources', tmp_path / 'Sources')
+    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
+    assert not caplog.records
+    for kind in ('Mixtures', 'Sources'):
+        shutil.rmtree(tmp_path / kind / 'Dev' / '002 - B_2')
+    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
+    assert len(caplog.records) == 1 and '1 songs are trained on, although' in caplog.text
+    assert '002 - B_2; remove their features' in caplog.text and '001 - A' not in caplog.text
+    caplog.clear()
+    shutil.rmtree(tmp_path / 'Mixtures')
+    shutil.rmtree(tmp_path / 'Sources')
+    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
+    assert not caplog.records, 'features without their dataset are no mistake'
 
 
 def test_two_trainings_under_one_name(script, dsd100, tmp_path):
@@ -188,3 +213,31 @@ def test_training_on_a_song_separates_it(script, tmp_path):
     sdr = bss_eval.bss_eval_sources(references, estimates, compute_permutation=False)[0]
     before = bss_eval.bss_eval_sources(references, mixture, compute_permutation=False)[0]
     assert (sdr - before).mean() > 3 and (sdr > before).all()
+
+
+def test_a_model_without_its_checkpoint_is_not_replaced_by_resuming(script, dsd100, tmp_path):
+    (tmp_path / 'models').mkdir()
+    model = tmp_path / 'models' / 'model_dsd_fft_1024.pkl'
+    model.write_bytes(b'of another run')
+    done = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_sep', '--resume')
+    assert done.returncode == 1 and 'checkpoint_dsd_fft_1024.npz does not: restore that to continue' in done.stderr
+    assert model.read_bytes() == b'of another run' and len(os.listdir(str(tmp_path / 'models'))) == 1
+
+
+def test_an_interrupted_new_run_does_not_resume_the_former_one(script, dsd100, tmp_path):
+    """--overwrite begins a run, which ends before its first checkpoint; what follows does not go on with the old."""
+    arguments = (TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_sep', '--nepochs', '1', '--quiet')
+    assert script(*arguments).returncode == 0
+    kept = tmp_path / 'models' / 'model_dsd_fft_1024.pkl'
+    before = kept.read_bytes()
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, TRAIN), *map(str, arguments[1:]), '--overwrite',
+                                '--seed', '5'], stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / 'models' / 'checkpoint_dsd_fft_1024.npz'
+    while checkpoint.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    if not checkpoint.exists():   # else it was faster than the kill
+        done = script(*arguments, '--resume')
+        assert done.returncode == 1 and 'restore that to continue the run, or give --overwrite' in done.stderr
+        assert kept.read_bytes() == before

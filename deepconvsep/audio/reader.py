@@ -41,7 +41,7 @@ class Reader:
     full_scale : float
         Times this, the samples are what other programs read: the most negative one is -1. For a `Writer`.
     cut_off : bool
-        The file is shorter than its header says. Other formats than WAV may show it only when they have been read.
+        The file is shorter than its header says. Some formats show it only when they have been read.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Reader:
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
         self.subtype = self._file.subtype
-        self.cut_off = bool(re.search(r'data : \d+ \(should be', self._file.extra_info))
+        self.cut_off = _is_cut_off(self._file.extra_info)
         self._bits = BITS.get(self.subtype)
         self.full_scale = 1 - 2. ** (1 - self._bits) if self._bits else 1.
 
@@ -109,6 +109,8 @@ class Reader:
                                  % (self.path, bad / self.rate))
             done += len(block)
             yield self._full_scale(block)
+        if not done:
+            logger.warning('%s holds no samples', self.path)
         self.cut_off = self.cut_off or done < self.frames
         if self.cut_off:
             logger.warning('%s is shorter than its header says: it was cut off; %.2f s were read',
@@ -119,6 +121,14 @@ class Reader:
             return block
         largest = 2. ** (self._bits - 1) - 1
         return block / largest if block.dtype == np.int16 else block * ((largest + 1) / largest)
+
+
+def _is_cut_off(log):
+    """Whether what libsndfile noted of a header says that the file is shorter: of WAV, AIFF, AU, Ogg and W64."""
+    if re.search(r'(data|SSND|Data Size) *: \d+ \(should be|Last page lacks an end-of-stream bit', log):
+        return True
+    size = re.search(r'^riff : (\d+) \(should be (\d+)\)', log, re.MULTILINE)   # in small letters: W64
+    return bool(size) and int(size[1]) > int(size[2])
 
 
 def read(path):

@@ -73,6 +73,10 @@ class SampledDataset:
         """Fingerprint of all files, as :meth:`dataset.LargeDataset.contents`."""
         return self._everything.contents()
 
+    def feature_paths(self):
+        """As :meth:`dataset.LargeDataset.feature_paths`, of all files."""
+        return self._everything.feature_paths()
+
     def close(self):
         """End the reading threads."""
         self._data.close()

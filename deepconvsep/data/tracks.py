@@ -101,8 +101,12 @@ class TrackSet:
 
     def contents(self):
         """Fingerprint of all feature files; see :func:`deepconvsep.data.contents.fingerprint`."""
+        return contents.fingerprint(self.feature_paths())
+
+    def feature_paths(self):
+        """The feature files of all tracks, with tags, each once."""
         tensors_of = [(track.inputs, track.outputs, track.notes, track.extra) for track in self.tracks]
-        return contents.fingerprint(list(dict.fromkeys(tensor.path for own in tensors_of for tensor in own if tensor)))
+        return list(dict.fromkeys(tensor.path for own in tensors_of for tensor in own if tensor))
 
     @property
     def input_size(self):

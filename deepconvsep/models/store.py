@@ -161,6 +161,11 @@ def save(path, params, network, settings, training):
     settings : Settings
     training : dict
         Whatever the training wants to be remembered; JSON values.
+
+    Returns
+    -------
+    str
+        SHA-256 of the weights' file.
     """
     shapes = [np.shape(param) for param in params]
     if shapes != network.param_shapes():
@@ -171,6 +176,12 @@ def save(path, params, network, settings, training):
         # old settings beside new weights would be refused as damaged
         if os.path.exists(settings_path(path)):
             os.unlink(settings_path(path))
+    describe(path, digest, network, settings, training)
+    return digest
+
+
+def describe(path, digest, network, settings, training):
+    """Write what belongs to the model `path`, whose SHA-256 is `digest`, beside it; arguments as of :func:`save`."""
     files.write_json(settings_path(path), {
         'format': FORMAT, 'version': VERSION, 'sha256': digest, 'network': network.to_dict(),
         'settings': settings.to_dict(), 'training': training,

@@ -6,6 +6,7 @@ import random
 
 from deepconvsep import command, files
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.features import folder as feature_folder
 from deepconvsep.models import store
 from deepconvsep.separation import program
 from deepconvsep.training import lock
@@ -76,6 +77,8 @@ def run(flags, recipe, feature_paths, **at_test):
     command.enable_default_logging()
     if flags.overlap >= flags.time_context:
         raise UsageError('--overlap is %d, expected less than --time_context %d' % (flags.overlap, flags.time_context))
+    if flags.resume and flags.overwrite:
+        raise UsageError('--resume continues a run and --overwrite starts it anew: give one of them')
     if os.path.basename(flags.model) != flags.model or not flags.model:
         raise UsageError('--model is %r, expected a name without folders' % flags.model)
     if not os.path.isdir(flags.db):
@@ -105,12 +108,16 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         if not os.path.isdir(path):
             raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
     data, held_out, names = split(flags, recipe, feature_paths, settings)
+    for part in filter(None, (data, held_out)):
+        warn_of_removed(part.feature_paths(), [flags.db, getattr(flags, 'dbs', None)], recipe)
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
     # in a list that is emptied by who uses it: they take up to 856 MB
+    if flags.load == '1' and flags.resume and os.path.exists(paths[0]):
+        source = None   # the run that is resumed had it already
     initial = [store.load(source, (network,), 'this training').params] if source else []
     if initial and [param.shape for param in initial[0]] != network.param_shapes():
         raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
@@ -122,9 +129,32 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     data.close()
 
 
+def warn_of_removed(paths, roots, recipe):
+    """Say which songs are trained on although the dataset does not hold them any more.
+
+    Their features tell what they were made from. Where nothing of that is in the folders `roots`, of any song, the
+    features have moved away from their dataset, and nothing is said.
+    """
+    there, gone = set(), set()
+    for path in paths:
+        record = feature_folder.read_record(path)
+        if record is not None:
+            found = any(os.path.exists(os.path.join(root, name))
+                        for name in record['made_from'] for root in roots if root)
+            (there if found else gone).add(os.path.join(os.path.dirname(path), recipe.song_of(os.path.basename(path))))
+    if there and gone - there:
+        names = sorted(gone - there)
+        logger.warning('%d songs are trained on, although the sounds that their features were made from are not in %s '
+                       'any more: %s%s; remove their features if they are not wanted', len(names),
+                       ' or '.join(filter(None, roots)), ', '.join(names[:5]), ', ...' if len(names) > 5 else '')
+
+
 def refuse_existing(flags, paths):
     """Raise InputError when a run of this name would be replaced without being asked for."""
     stored = [path for path in paths if os.path.exists(path)]
+    if flags.resume and stored == paths[1:] and flags.load != '1':
+        raise InputError('%s exists, but %s does not: restore that to continue the run, or give --overwrite to start '
+                         'anew, or another --model' % (paths[1], paths[0]))
     if stored and not (flags.resume or flags.overwrite or flags.load == '1'):
         raise InputError('%s exists: give --resume to continue that run, --overwrite to start anew, or another --model'
                          % stored[0])
@@ -144,8 +174,10 @@ def train_on(flags, recipe, network, settings, folder, data, held_out, names, in
               params=initial.pop() if initial else None, held_out=names)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
-    elif flags.resume:
-        logger.info('there is no checkpoint to resume: starting anew')
+    else:
+        if flags.resume:
+            logger.info('there is no checkpoint to resume: starting anew')
+        run.start_anew()
     logger.info('%s: %d windows of %d frames in %d files, %d batches of %d an epoch, seed %d', network.name,
                 data.total_points, network.time_context, len(data.file_list), len(data), data.batch_size, flags.seed)
     run.run(*epochs)

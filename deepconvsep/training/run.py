@@ -3,13 +3,15 @@
 Source of the recipe: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 3; the optimiser is Adadelta
 with learning rate 1, rho 0.95, epsilon 1e-6.
 """
+import contextlib
 import gc
+import hashlib
 import os
 import time
 
 import numpy as np
 
-from deepconvsep import command, progress
+from deepconvsep import command, files, progress
 from deepconvsep.data import contents
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
@@ -62,6 +64,8 @@ class Run:
         self.step = self._new_step(0, params)
         self.phase, self._phase_began = 0, 0
         self.history, self._sums, self._seconds = [], np.zeros(1 + len(terms)), 0.
+        self._initial = _digest(params) if params else None
+        self._model, self._model_is_due = None, False   # SHA-256 of the model's file, as this run wrote it
 
     def _new_step(self, phase, params=None):
         return Step(self.network, self.settings, self.terms, self.dataset.batch_size, self.facts['seed'],
@@ -84,6 +88,10 @@ class Run:
                                  '--overwrite'
                                  % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
         self._compare_contents(info)
+        if self._initial and info.get('initial', self._initial) != self._initial:
+            raise InputError('%s did not begin with the weights of --load: leave that out to continue the run, or give '
+                             '--overwrite to start anew' % self.paths['checkpoint'])
+        self._initial = info.get('initial')
         phase, self._phase_began = info.get('phase', (0, 0))
         if phase != self.phase:
             self.phase, self.step = phase, None  # the one before takes memory
@@ -92,17 +100,56 @@ class Run:
         self.dataset.restore(info['data'])
         self.history, self._seconds = info['history'], info['seconds']
         self._sums = np.array(info['sums'])
-        self._check_model(info['data'])
+        self._check_model(info)
         return True
 
-    def _check_model(self, position):
-        """Write a model that is gone again, where the checkpoint holds its weights: the run might end without one."""
-        if not self.history or os.path.exists(self.paths['model']):
+    def start_anew(self):
+        """Forget what a former run of this name left, but its model, which the first epoch replaces.
+
+        Otherwise, were this one interrupted before its first checkpoint, the former one would be resumed.
+        """
+        for what in ('checkpoint', 'log', 'losses', 'plot'):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.paths[what])
+
+    def _check_model(self, info):
+        """See to it that the model is the one that the checkpoint knows, or is written again.
+
+        It is written before the checkpoint, so that it may be ahead, or lack its settings, where a run was killed
+        between both. The next epoch then writes it again, since it does the same again.
+        """
+        path, beside = self.paths['model'], store.settings_path(self.paths['model'])
+        self._model = info.get('model')
+        if not self.history:
             return
-        if position.get('batch') or not self.history[-1].get('best', True):
-            raise InputError('%s is gone, which %s goes on from: restore it, or give --overwrite to start anew'
-                             % (self.paths['model'], self.paths['checkpoint']))
-        self.save_model(self.history[-1])
+        found = files.sha256(path) if os.path.exists(path) else None
+        if found is None or 'model' in info and self._model is None:
+            if info['data'].get('batch') or not self.history[-1].get('best', True):
+                raise InputError('%s is gone, which %s goes on from: restore it, or give --overwrite to start anew'
+                                 % (path, self.paths['checkpoint']))
+            self.save_model(self.history[-1])
+        elif 'model' not in info:   # of an older version
+            self._model = found
+        elif found != self._model:
+            self._model_is_due = True
+            if not self._is_ahead(beside):
+                self._refuse_model()
+        elif not os.path.exists(beside):
+            store.describe(path, found, self.network, self.settings, self._training(
+                [row for row in self.history if row.get('best', True)][-1]))
+
+    def _is_ahead(self, beside):
+        """Whether the settings beside a model, if there are any, say that it is of this run's next epoch."""
+        if not os.path.exists(beside):
+            return True
+        training = files.read_json(beside, 'the settings of a model').get('training')
+        expected = {'seed': self.facts['seed'], 'features': self.contents, 'epochs': self.history[-1]['epoch'] + 1}
+        return isinstance(training, dict) and all(training.get(name) == value for name, value in expected.items())
+
+    def _refuse_model(self):
+        if self._model_is_due:
+            raise InputError('%s is not the model that %s knows, another took its place: restore it, or give '
+                             '--overwrite to start anew' % (self.paths['model'], self.paths['checkpoint']))
 
     def _compare_contents(self, info):
         """Refuse to go on with features that are not what the checkpoint was trained with."""
@@ -141,11 +188,15 @@ class Run:
             end += count
             while self.phase == phase and self.dataset.epoch < end:
                 self._epoch(total)
+        self._refuse_model()
+        log.write_table(self.paths['log'], self.history, self.terms)
         log.write_losses(self.paths['losses'], self.history)
         log.plot_losses(self.paths['plot'], self.history, self.terms)
 
     def _next_phase(self):
         """Go on with the next optimizer from the model that was kept."""
+        self._model_is_due = files.sha256(self.paths['model']) != self._model
+        self._refuse_model()
         kept = store.load(self.paths['model'], (self.network,), 'this run')
         logger.info('going on with %s from epoch %d', self.optimizers[self.phase + 1], kept.training['epochs'])
         self.step = None  # before the next one takes memory
@@ -184,7 +235,10 @@ class Run:
         logger.info('%s', self.describe(row, epochs))
         # the model before the checkpoint: if only one of them is written, the epoch is done again
         if row.get('best', True):
+            if not os.path.exists(self.paths['checkpoint']):
+                self.save(dataset.state())   # so that a model without a checkpoint is never of a run to be resumed
             self.save_model(row)
+        self._refuse_model()
         self.save(dataset.state())
         log.write_table(self.paths['log'], self.history, self.terms)
 
@@ -238,14 +292,19 @@ class Run:
         params, optimizer = self.step.get_values()
         checkpoint.save(self.paths['checkpoint'], params, optimizer, {
             'facts': self.facts, 'contents': self.contents, 'data': data,
-            'history': self.history, 'sums': self._sums.tolist(),
+            'initial': self._initial, 'model': self._model, 'history': self.history, 'sums': self._sums.tolist(),
             'seconds': self._seconds, 'phase': [self.phase, self._phase_began]})
 
     def save_model(self, row):
         """Write the model with what is known about its training."""
-        store.save(self.paths['model'], self.step.get_values()[0], self.network, self.settings,
-                   dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row,
-                        features=self.contents, held_out=self.held_out))
+        self._model = store.save(self.paths['model'], self.step.get_values()[0], self.network, self.settings,
+                                 self._training(row))
+        self._model_is_due = False
+
+    def _training(self, row):
+        """What is written beside the model of the epoch `row`."""
+        return dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row,
+                    features=self.contents, held_out=self.held_out)
 
 
 def run_paths(folder, name):
@@ -253,3 +312,11 @@ def run_paths(folder, name):
     names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv',
              'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
     return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
+
+
+def _digest(params):
+    """SHA-256 of weights, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in params:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
