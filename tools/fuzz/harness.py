@@ -73,8 +73,10 @@ class _Watch:
         real = os.path.realpath(path) if event == 'open' else os.path.join(
             os.path.realpath(os.path.dirname(path) or '.'), os.path.basename(path))
         self.on = True
-        # nothing can be made in a device
-        if os.path.commonpath([real, self.folder]) != self.folder and not real.startswith(('/dev/null', '/dev/zero')):
+        # nothing can be made in a file or a device
+        place = os.path.dirname(real)
+        possible = not real.startswith(('/dev/null', '/dev/zero')) and not os.path.isfile(place)
+        if possible and os.path.commonpath([real, self.folder]) != self.folder:
             self._forbid('%s outside of the folder: %s' % (event, path))
 
     def _forbid(self, what):

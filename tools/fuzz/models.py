@@ -87,7 +87,7 @@ class Settings(Reader):
     def warm_up(self):
         from deepconvsep.models import store
         from deepconvsep.network import architecture
-        from deepconvsep.recipe import folder_names
+        from deepconvsep.recipes.base import folder_names
         from deepconvsep.separation import program
         from deepconvsep.settings import Settings as Values
         network = architecture.Architecture('small', 5, (2, 2), 5, 1, (3, 1), 2, (0, 1), time_context=5)
