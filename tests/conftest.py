@@ -36,6 +36,23 @@ def golden_json(golden):
     return read
 
 
+@pytest.fixture(scope='session')
+def dsd_model(golden):
+    """The recorded model of DSD100, without settings beside it."""
+    return golden('5_end_to_end/dsd/model_dsd.pkl')
+
+
+@pytest.fixture(scope='session')
+def complete_model(dsd_model, tmp_path_factory):
+    """The recorded model with its settings beside it."""
+    from deepconvsep.models import store
+    from examples.dsd100 import recipe
+    loaded = store.load(dsd_model, recipe.NETWORKS, 'a test')
+    path = str(tmp_path_factory.mktemp('complete') / 'm.pkl')
+    store.save(path, loaded.params, loaded.network, recipe.LEGACY_SETTINGS, {})
+    return path
+
+
 @pytest.fixture
 def script(tmp_path):
     """Run a script or module as a user does: in a subprocess, from another folder.

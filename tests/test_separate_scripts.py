@@ -1,5 +1,4 @@
 """separate_dsd.py and separate_ikala.py as a user runs them, against the original's recorded stems."""
-import dataclasses
 import os
 import shutil
 
@@ -9,10 +8,7 @@ import soundfile
 from conftest import ROOT
 
 from deepconvsep.formats import pickles
-from deepconvsep.models import store
-from deepconvsep.network import architecture
 from deepconvsep.separation.plan import gather
-from examples.dsd100 import recipe
 from tests import song
 
 DSD = 'examples/dsd100/separate_dsd.py'
@@ -20,20 +16,6 @@ IKALA = 'examples/ikala/separate_ikala.py'
 STEMS = ['bass.wav', 'drums.wav', 'other.wav', 'vocals.wav']
 
 pytestmark = pytest.mark.filterwarnings('ignore')
-
-
-@pytest.fixture(scope='session')
-def dsd_model(golden):
-    return golden('5_end_to_end/dsd/model_dsd.pkl')
-
-
-@pytest.fixture(scope='session')
-def complete_model(dsd_model, tmp_path_factory):
-    """The recorded model with its settings beside it."""
-    loaded = store.load(dsd_model, recipe.NETWORKS, 'a test')
-    path = str(tmp_path_factory.mktemp('complete') / 'm.pkl')
-    store.save(path, loaded.params, loaded.network, recipe.LEGACY_SETTINGS, {})
-    return path
 
 
 @pytest.fixture(scope='session')
@@ -192,58 +174,6 @@ def test_scripts_run_from_anywhere(script, golden, dsd_model, tmp_path):
         assert sorted(os.listdir(str(tmp_path / str(number)))) == STEMS
 
 
-@pytest.mark.parametrize('args,code,message', [
-    (['-o', 'out', '-m', 'MODEL'], 2, 'the following arguments are required: -i'),
-    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--nonsense'], 2, 'unrecognized arguments: --nonsense'),
-    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--batch_size', '0'], 2, "got '0', expected a whole number above 0"),
-    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--overlap', '30'], 2, '--overlap is 30, expected less than the 30'),
-    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--window', 'kaiser'], 2, "invalid choice: 'kaiser'"),
-    (['-i', 'WAV', '-o', 'out', '-m', 'MODEL', '--format', 'flac', '--subtype', 'float'], 2, 'FLAC cannot hold FLOAT'),
-    (['-i', 'WAV', 'WAV', '-o', 'out', '-m', 'MODEL'], 2, 'is given twice'),
-    (['-i', 'WAV', 'copy/short14337.flac', '-o', 'out', '-m', 'MODEL'], 2, 'would both be written to'),
-    (['-i', 'none.wav', '-o', 'out', '-m', 'MODEL'], 1, 'none.wav: No such file'),
-    (['-i', 'copy', '-o', 'WAV', '-m', 'MODEL'], 1, 'is a file, expected a folder'),
-    (['-i', 'bare', '-o', 'out', '-m', 'MODEL'], 1, 'the folder bare holds no sound file'),
-    (['-i', 'WAV', '-o', 'out', '-m', 'none.pkl'], 1, 'cannot read the model none.pkl: No such file'),
-    (['-i', 'WAV', '-o', 'out', '-m', 'WAV'], 1, 'is not a model'),
-    (['-i', 'text.wav', '-o', 'out', '-m', 'MODEL'], 1, 'text.wav is not a sound file'),
-    (['-i', 'vocals.wav', '-o', '.', '-m', 'MODEL', '--overwrite'], 2, 'is an input and would be overwritten'),
-])
-def test_mistakes_are_one_line_and_never_reach_theano(script, golden, complete_model, tmp_path, args, code, message):
-    (tmp_path / 'blocked').mkdir()
-    (tmp_path / 'blocked' / 'theano.py').write_text('raise SystemExit("theano was imported")')
-    (tmp_path / 'copy').mkdir()
-    (tmp_path / 'bare').mkdir()
-    wav = golden('5_end_to_end/dsd/short14337.wav')
-    soundfile.write(str(tmp_path / 'copy' / 'short14337.flac'), np.zeros(10), 44100)
-    shutil.copy(wav, str(tmp_path / 'vocals.wav'))
-    (tmp_path / 'text.wav').write_text('not a sound')
-    args = [{'WAV': wav, 'MODEL': complete_model}.get(arg, arg) for arg in args]
-    done = script(DSD, *args, env={'PYTHONPATH': str(tmp_path / 'blocked')})
-    lines = [line for line in done.stderr.splitlines() if line]
-    assert done.returncode == code and message in lines[-1], done.stderr
-    assert 'Traceback' not in done.stderr and 'theano was' not in done.stderr
-    assert len(lines) == 1 or lines[0].startswith('I ')
-    assert done.stdout == '' and not (tmp_path / 'out' / 'vocals.wav').exists()
-
-
-@pytest.mark.parametrize('path', [DSD, IKALA])
-def test_help_without_theano(script, tmp_path, path):
-    (tmp_path / 'theano.py').write_text('raise SystemExit("theano was imported")')
-    done = script(path, '--help', env={'PYTHONPATH': str(tmp_path)})
-    assert done.returncode == 0 and '--batch_size' in done.stdout and 'theano was' not in done.stderr
-
-
-def test_a_model_of_another_script_is_named(script, golden, tmp_path):
-    pickles.dump_arrays(str(tmp_path / 'm.pkl'),
-                         [np.zeros(shape, np.float32) for shape in architecture.DSD100_FOUR_BRANCHES.param_shapes()])
-    done = script(IKALA, '-i', golden('5_end_to_end/dsd/mix.wav'), '-o', tmp_path, '-m', tmp_path / 'm.pkl')
-    assert done.returncode == 1
-    assert 'holds 17 arrays of the DSD100 network with four branches; separate_ikala.py needs 13' in done.stderr
-    done = script(DSD, '-i', golden('5_end_to_end/dsd/short14337.wav'), '-o', tmp_path, '-m', tmp_path / 'm.pkl')
-    assert done.returncode == 0 and '17 arrays, DSD100 network with four branches' in done.stderr
-
-
 def test_without_a_compiler(script, golden, dsd_model, tmp_path):
     """NumPy separates, and Theano's Python mode when it is asked for; the stems are the same, and a line says it."""
     source = golden('5_end_to_end/dsd/mix.wav')
@@ -322,59 +252,6 @@ def test_a_folder_of_songs_is_separated_as_the_evaluation_reads_it(script, golde
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(str(tmp_path / 'out'))) == ['A', 'B']
     assert sorted(os.listdir(str(tmp_path / 'out' / 'A'))) == STEMS
-
-
-def write_model(path, model, change, settings=recipe.LEGACY_SETTINGS):
-    """The recorded model with its weights changed by a function, and settings."""
-    loaded = store.load(model, recipe.NETWORKS, 'a test')
-    store.save(str(path), [change(param) for param in loaded.params], loaded.network, settings, {})
-    return path
-
-
-@pytest.mark.parametrize('subtype', ['PCM_16', 'FLOAT'])
-def test_weights_that_give_no_masks_leave_no_stems(script, golden, dsd_model, tmp_path, subtype):
-    model = write_model(tmp_path / 'm.pkl', dsd_model, lambda param: param * np.float32(1e20))
-    source = golden('5_end_to_end/dsd/short14337.wav')
-    done = script(DSD, '-i', source, '-o', tmp_path / 'out', '-m', model, '--subtype', subtype, '--report', '--quiet')
-    assert done.returncode == 1 and done.stdout == ''
-    assert done.stderr.count('\n') == 1 and 'Traceback' not in done.stderr
-    assert '%s: the network gives no finite masks at 0.00 s' % source in done.stderr
-    assert os.listdir(str(tmp_path / 'out')) == []
-
-
-def test_assumed_settings_are_said(script, golden, dsd_model, tmp_path):
-    """A model that has lost its settings is separated by the original script's; its copy with settings is quiet."""
-    source = golden('5_end_to_end/dsd/short14337.wav')
-    model = write_model(tmp_path / 'm.pkl', dsd_model, lambda param: param, recipe.SETTINGS)
-    done = script(DSD, '-i', source, '-o', tmp_path / 'with', '-m', model, '--quiet')
-    assert done.returncode == 0 and done.stderr == ''
-    os.unlink(str(tmp_path / 'm.json'))
-    done = script(DSD, '-i', source, '-o', tmp_path / 'without', '-m', model, '--quiet')
-    assert done.returncode == 0 and done.stderr.count('\n') == 1
-    assert 'W separate: %s is missing' % (tmp_path / 'm.json') in done.stderr
-    assert 'assumed window hanning, overlap 25, frames of 1024 samples, hop 512, 44100 Hz' in done.stderr
-
-
-def test_two_stems_of_one_name_are_refused(script, golden, dsd_model, tmp_path):
-    sources = dataclasses.replace(recipe.LEGACY_SETTINGS, sources=('vocals', 'accompaniment', 'drums', 'other'))
-    model = write_model(tmp_path / 'm.pkl', dsd_model, lambda param: param, sources)
-    flags = ['-i', golden('5_end_to_end/dsd/short14337.wav'), '-o', tmp_path / 'out', '-m', model, '--quiet']
-    done = script(DSD, *flags, '--accompaniment')
-    assert done.returncode == 2 and not (tmp_path / 'out').exists()
-    place = tmp_path / 'out' / 'accompaniment.wav'
-    assert 'would both be written to %s: leave out --accompaniment' % place in done.stderr
-    assert script(DSD, *flags).returncode == 0
-
-
-def test_a_window_that_leaves_gaps_is_refused(script, golden, dsd_model, tmp_path):
-    """Every 700 samples, Hann's frames of 1024 meet and Blackman's do not."""
-    wide = dataclasses.replace(recipe.LEGACY_SETTINGS, hop_size=700)
-    model = write_model(tmp_path / 'm.pkl', dsd_model, lambda param: param, wide)
-    flags = ['-i', golden('5_end_to_end/dsd/short14337.wav'), '-o', tmp_path / 'out', '-m', model, '--quiet']
-    done = script(DSD, *flags, '--window', 'blackmanharris')
-    assert done.returncode == 2 and not (tmp_path / 'out').exists()
-    assert '--window is blackmanharris, which leaves gaps between frames of 1024 samples every 700' in done.stderr
-    assert script(DSD, *flags).returncode == 0
 
 
 @pytest.mark.parametrize('subtype', ['PCM_24', 'FLOAT'])
