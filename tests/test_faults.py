@@ -117,7 +117,7 @@ def test_interrupted_at_any_time(start, tmp_path, seconds):
     log = tmp_path / 'stderr'
     with log.open('w') as stderr:
         process = start(tmp_path / 'out', options=['-X', 'importtime'], stderr=stderr)
-    while 'examples.dsd100.recipe\n' not in log.read_text():  # the last import before main
+    while 'deepconvsep.separation.program\n' not in log.read_text():  # the last import before main
         assert process.poll() is None, log.read_text()
         time.sleep(.01)
     time.sleep(seconds)
