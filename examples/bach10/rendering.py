@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class Planner:
                         combination=[list(case) for case in combination], legacy=self.legacy)
         place = os.path.join(args.feature_path, piece.name, piece.subset)
         return Rendering(
-            song=piece.__class__(name, piece.subset, (), piece.channels, piece.rate, scores=piece.scores),
+            song=replace(piece, name=name),
             paths=tuple(os.path.join(place, '%s_%d.data' % (name, number)) for number in range(len(chunks))),
             shapes=tuple((1 + len(recipe.SOURCES), stft.frame_count(end - begin - shorter, recipe.HOP_SIZE),
                           recipe.FRAME_SIZE // 2 + 1) for begin, end in chunks),
