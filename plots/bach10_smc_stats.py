@@ -87,8 +87,13 @@ def draw(table, across, order, label):
         seaborn.barplot(data=table, x=across, y='dB', hue='approach', order=list(order), errorbar=('ci', 95), seed=0,
                         palette='colorblind', saturation=1, capsize=0.08, err_kws={'linewidth': 1}, ax=axes)
         axes.set(xlabel='', ylabel=label)
+        axes.set_title('bar: mean over pieces, line: its 95 % confidence interval (bootstrap)', loc='left',
+                       fontsize='small')
         seaborn.despine(ax=axes, left=True)
         seaborn.move_legend(axes, 'center left', bbox_to_anchor=(1, 0.5), title='', frameon=False)
+        counts = table.groupby('approach')['piece'].nunique()
+        for text in axes.get_legend().get_texts():
+            text.set_text('%s, n = %d' % (text.get_text(), counts[text.get_text()]))
     return figure
 
 

@@ -15,11 +15,14 @@ import plots
 from deepconvsep import command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import stems
+from deepconvsep.report import page
 from deepconvsep.score import masks, midi2freq
 from deepconvsep.score.guide import ScoreGuide, note_array, plain
 from examples.bach10 import recipe as bach10
 from examples.bach10_scoreinformed import recipe
 
+LOWEST = 50.   # Hz
+MARKS = 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000   # Hz
 DYNAMICS = 70.   # dB below the loudest bin that are still shown
 
 
@@ -77,36 +80,40 @@ def draw(magnitudes, scores, widened, first, highest):
     matplotlib.figure.Figure
     """
     import seaborn
+    from matplotlib import ticker
     hop, width = bach10.HOP_SIZE / bach10.SAMPLE_RATE, bach10.SAMPLE_RATE / bach10.FRAME_SIZE
     bins = min(magnitudes.shape[1], int(highest / width) + 1)
-    extent = (first * hop, (first + len(magnitudes)) * hop, 0, bins * width)
+    # edges of the cells, for an axis that is logarithmic in frequency
+    times = (first + np.arange(len(magnitudes) + 1)) * hop
+    edges = np.maximum(np.arange(bins + 1) - 0.5, 0.5) * width
     levels = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-10))
     shares = masks.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
         len(magnitudes), len(scores), -1)[..., :bins]
     notes = note_array(scores, plain(recipe.SETTINGS), before=0., fermata=0.)
-    colours = seaborn.color_palette('bright', len(scores))
+    colours = page.COLOURS[:len(scores)]
     with seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 2.6 + 1.3 * len(scores), nrows=1 + len(scores), ncols=1,
                                         squeeze=False, sharex=True, sharey=True,
                                         gridspec_kw={'height_ratios': [2.6] + [1.3] * len(scores)})
         axes = axes[:, 0]
-        axes[0].imshow(levels.T, origin='lower', aspect='auto', cmap='gray_r', vmin=levels.max() - DYNAMICS,
-                       vmax=levels.max(), extent=extent, interpolation='nearest', rasterized=True)
+        axes[0].pcolormesh(times, edges, levels.T, cmap='gray_r', vmin=levels.max() - DYNAMICS, vmax=levels.max(),
+                           rasterized=True)
         for name, own, colour in zip(bach10.INSTRUMENTS, notes, colours):
             sounding = own[own[:, 2] > 0]
             axes[0].hlines(midi2freq(sounding[:, 2]), sounding[:, 0] * hop, sounding[:, 1] * hop, color=colour,
-                           linewidth=2, label=name)
-        axes[0].legend(loc='upper right', ncols=len(scores), fontsize='small')
-        axes[0].set_title('mixture, and the notes of the score at their fundamentals', loc='left', fontsize='medium')
+                           linewidth=2.5, label=name)
+        axes[0].legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=len(scores), fontsize='small', frameon=False)
+        axes[0].set_title('mixture and fundamentals of the score', loc='left', fontsize='medium')
         for panel, name, share in zip(axes[1:], bach10.INSTRUMENTS, shares.transpose(1, 2, 0)):
-            image = panel.imshow(share, origin='lower', aspect='auto', cmap='viridis', vmin=0, vmax=1, extent=extent,
-                                 interpolation='nearest', rasterized=True)
+            image = panel.pcolormesh(times, edges, share, cmap='viridis', vmin=0, vmax=1, rasterized=True)
             panel.set_title('mask, ' + name, loc='left', fontsize='medium')
-        axes[0].set_xlim(extent[:2])
-        axes[0].set_ylim(extent[2:])
+        axes[0].set(xlim=times[[0, -1]], ylim=(max(edges[0], LOWEST), edges[-1]), yscale='log')
+        ticks = [mark for mark in MARKS if edges[0] <= mark <= edges[-1]]
+        axes[0].set_yticks(ticks, ['%g' % mark for mark in ticks])
+        axes[0].yaxis.set_minor_formatter(ticker.NullFormatter())
         figure.supxlabel('time (s)', fontsize='medium')
         figure.supylabel('frequency (Hz)', fontsize='medium')
-        figure.colorbar(image, ax=axes[1:], label='share', shrink=0.6)
+        figure.colorbar(image, ax=axes[1:], label='share of the mask', location='bottom', aspect=50, shrink=0.5)
     return figure
 
 

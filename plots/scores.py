@@ -14,7 +14,9 @@ from deepconvsep import command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import published, records, stems, tables
 
-LINES = {'published': '--', 'corrected': ':'}
+#: Style and colour of the lines of published medians.
+LINES = {'published': ('-', '#1d2330'), 'corrected': ((0, (4, 1.5)), '#c0392b')}
+FEW = 5   # tracks: of fewer a box says little, and the tracks are drawn as points too
 
 
 def main(argv=None):
@@ -75,18 +77,26 @@ def draw(table, measure, subset):
     order = list(published.TARGETS) if dsd else sorted(present)
     with seaborn.axes_style('whitegrid'), seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 3.4)
+        counts = table.groupby('approach', sort=False)['track'].nunique()
+        few = counts.min() < FEW
         seaborn.boxplot(data=table, x='target', y='dB', hue='approach', order=order, palette='colorblind', width=0.6,
-                        linewidth=1, fliersize=3, saturation=0.9, ax=axes)
+                        linewidth=1.2, fliersize=0 if few else 3, saturation=0.9, fill=not few, gap=0.1, ax=axes)
         handles, labels = axes.get_legend_handles_labels()
+        labels = ['%s, n = %d' % (label, counts[label]) for label in labels]
+        if few:
+            seaborn.stripplot(data=table, x='target', y='dB', hue='approach', order=order, palette='colorblind',
+                              dodge=True, jitter=False, size=4, legend=False, ax=axes)
         if dsd:
             entry = published.load()['DSD100']
-            for name, style in LINES.items():
+            for name, (style, colour) in LINES.items():
                 for position, target in enumerate(order):
                     axes.hlines(entry['subsets'][subset][name][target][measure], position - 0.42, position + 0.42,
-                                colors='black', linestyles=style, linewidth=1.2, zorder=5)
-                handles.append(Line2D([], [], color='black', linestyle=style, linewidth=1.2))
+                                colors=colour, linestyles=[style], linewidth=1.4, zorder=5)
+                handles.append(Line2D([], [], color=colour, linestyle=style, linewidth=1.4))
                 labels.append('%s, %s median' % (entry['entry'], name))
         axes.set(xlabel='', ylabel='%s (dB)' % measure)
+        axes.set_title('box: quartiles over tracks, line: median, whiskers: 1.5 times the box', loc='left',
+                       fontsize='small')
         seaborn.despine(ax=axes, left=True)
         axes.legend(handles, labels, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False)
     return figure

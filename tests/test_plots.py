@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import scipy.io
 import soundfile
+from matplotlib.collections import LineCollection
 
 from deepconvsep import files
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import published, records
+from deepconvsep.training import log
 from plots import bach10_smc_stats, scores, spectrograms
 
 
@@ -58,6 +60,7 @@ def test_results_of_the_original_and_of_ours(tmp_path, golden):
     assert table[table['approach'] == 'C']['dB'].isna().sum() == 6
     figure = bach10_smc_stats.draw(table, 'measure', bach10_smc_stats.MEASURES, 'dB')
     heights = [[round(bar.get_height(), 6) for bar in bars] for bars in figure.axes[0].containers]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ['A, n = 3', 'B, n = 3', 'C, n = 1']
     assert heights[0] == [2.5, 7.5, 5.5], 'approach A: mean over pieces and sources of SDR, SIR, SAR'
     os.makedirs(str(tmp_path / 'real' / 'm'))
     shutil.copy(golden('8_evaluation/bach10_results.mat'), str(tmp_path / 'real' / 'm'))
@@ -98,17 +101,22 @@ def dsd(tmp_path):
     return str(tmp_path / 'results')
 
 
+def lines_of(axes):
+    return [found for found in axes.collections if isinstance(found, LineCollection)]
+
+
 def test_scores_per_track_with_published_lines(dsd):
     table = scores.read_scores(dsd, 'SDR')
     assert table[table.target == 'bass'].set_index('track')['dB'].to_dict() == {'a.json': 1, 'b.json': 3, 'c.json': 9}
     figure = scores.draw(table[table.subset == 'Test'], 'SDR', 'Test')
     axes = figure.axes[0]
-    heights = [round(float(line.get_segments()[0][0, 1]), 2) for line in axes.collections]
+    heights = [round(float(line.get_segments()[0][0, 1]), 2) for line in lines_of(axes)]
     assert heights[:5] == [1.13, 3.83, 0.16, 1.64, 1.12] and heights[5] == 0.93
     assert [label.get_text() for label in axes.get_legend().get_texts()] == [
-        'net', 'CHA, published median', 'CHA, corrected median']
+        'net, n = 2', 'CHA, published median', 'CHA, corrected median']
+    assert len({str(line.get_linestyle()) + str(line.get_color()) for line in axes.get_legend().get_lines()[-2:]}) == 2
     other = table[table.target.isin(['bass', 'drums'])]
-    assert not scores.draw(other, 'SDR', 'Test').axes[0].collections, 'no published line for another data set'
+    assert not lines_of(scores.draw(other, 'SDR', 'Test').axes[0]), 'no published line for another data set'
 
 
 def test_scores_from_the_command_line(dsd, script, tmp_path):
@@ -122,6 +130,21 @@ def test_scores_from_the_command_line(dsd, script, tmp_path):
         assert process.returncode == 1 and message in process.stderr
     process = script('-m', 'plots.scores', '--input', tmp_path / 'out')
     assert process.returncode == 1 and 'expected the .json files of an evaluation program' in process.stderr
+
+
+def test_the_curve_of_a_training(tmp_path):
+    history = [{'epoch': epoch, 'loss': 300 * 0.8 ** epoch, 'validation': 350 * 0.8 ** epoch} for epoch in range(1, 8)]
+    figure = log.draw_losses(history, (), 'net, 2017-02-21', [(4, 'adam')])
+    figure.savefig(str(tmp_path / 'a.png'))
+    axes = figure.axes[0]
+    assert axes.get_title(loc='left') == 'net, 2017-02-21' and [text.get_text() for text in axes.texts] == ['adam']
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ':'] == [4.5]
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    low, high = axes.get_ylim()
+    shown = [text.get_text() for text, tick in zip(axes.get_yticklabels(), axes.get_yticks()) if low < tick < high]
+    assert shown == ['100', '200']
+    # a single epoch is to be seen
+    assert log.draw_losses(history[:1], ()).axes[0].lines[0].get_marker() == '.'
 
 
 @pytest.fixture

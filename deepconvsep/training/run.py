@@ -52,7 +52,7 @@ class Run:
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
                  optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None, held_out=()):
-        self.held_out = list(held_out)
+        self.name, self.held_out = name, list(held_out)
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
         self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
@@ -191,7 +191,9 @@ class Run:
         self._refuse_model()
         log.write_table(self.paths['log'], self.history, self.terms)
         log.write_losses(self.paths['losses'], self.history)
-        log.plot_losses(self.paths['plot'], self.history, self.terms)
+        ends = np.cumsum(epochs).tolist()
+        log.plot_losses(self.paths['plot'], self.history, self.terms, '%s, %s' % (self.name, time.strftime('%Y-%m-%d')),
+                        [(end, name) for end, name in zip(ends, self.optimizers[1:]) if end < len(self.history)])
 
     def _next_phase(self):
         """Go on with the next optimizer from the model that was kept."""
