@@ -1,4 +1,5 @@
 """Rebuild the inputs of the recorded networks from the formulas that they were recorded with."""
+import functools
 import json
 import os
 
@@ -16,9 +17,6 @@ class RecordedNetwork:
             self.info = info = json.load(source)
         self.values = np.load(base + '.npz')
         self.float64 = info['floatX'] == 'float64'
-        rs = np.random.RandomState(info['seed_params'])
-        self.params = [rs.uniform(low, high, size=shape).astype(np.float32)
-                       for (low, high), shape in zip(info['param_bounds'], info['param_shapes'])]
         size = (info['batch_size'], info['channels_in'], info['time_context'], info['feat_size'])
         rs = np.random.RandomState(info['seed_data'])
         inputs = rs.uniform(size=size) ** info['input_power'] * info['input_scale']
@@ -33,6 +31,13 @@ class RecordedNetwork:
         self.mixture = self.inputs.sum(axis=1, keepdims=True, dtype=float)
         self.targets = (weights * self.inputs.sum(axis=1)[:, None]).astype(np.float32)
         self.noise = np.random.RandomState(info['seed_U']).uniform(size=(size[0], 1) + size[2:])
+
+    @functools.cached_property
+    def params(self):
+        """Up to 70 million numbers: drawn only when they are asked for."""
+        rs = np.random.RandomState(self.info['seed_params'])
+        return [rs.uniform(low, high, size=shape).astype(np.float32)
+                for (low, high), shape in zip(self.info['param_bounds'], self.info['param_shapes'])]
 
     def sampled(self, name):
         """The recorded entries of an array: (flat indices, values, shape)."""

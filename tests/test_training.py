@@ -26,7 +26,8 @@ from deepconvsep.training.step import Step
 from examples.dsd100 import recipe as dsd100
 from examples.ikala import recipe as ikala
 
-# recorded name -> (network, loss, noise in the masks' numerator)
+# recorded name -> (network, loss, noise in the masks' numerator); in float32 DSD100 and iKala alone, since the others'
+# graphs are compared in float64
 BACH10_LOSS = objective.reconstruction(('error1', 'error2', 'error3', 'error4'))
 RECORDED = {
     'dsd100_train_float64': (architecture.DSD100, dsd100.LOSS, True),
@@ -36,7 +37,6 @@ RECORDED = {
     'ikala_train_smooth': (architecture.IKALA, ikala.LOSS, True),
     'bach10_train_float64': (architecture.BACH10, BACH10_LOSS, False),
     'bach10_train_smooth_float64': (architecture.BACH10, BACH10_LOSS, False),
-    'bach10_train_smooth': (architecture.BACH10, BACH10_LOSS, False),
     'si_build_ca_float64': (architecture.SCOREINFORMED, BACH10_LOSS, False),
     'si_build_ca_1x1_float64': (architecture.SCOREINFORMED_1X1, BACH10_LOSS, False),
     'si_samp_float64': (architecture.SCOREINFORMED_ONE_BRANCH, BACH10_LOSS, False),
@@ -179,12 +179,20 @@ def kill_after(run, steps):
     run.step.train = dying
 
 
-@pytest.mark.parametrize('killed,minutes', [(0, 1e-9), (4, 1e-9), (7, 1e-9), (5, 100.), (9, 100.)])
-def test_a_killed_and_resumed_run_ends_with_the_same_bytes(tmp_path, small_features, killed, minutes):
+@pytest.fixture(scope='module')
+def straight(tmp_path_factory, small_features):
+    """Three epochs that nothing interrupts, and their folder."""
+    folder = tmp_path_factory.mktemp('straight')
+    run = start(folder, small_features)
+    assert len(run.dataset) == 6
+    run.run(3)
+    return run, folder
+
+
+@pytest.mark.parametrize('killed,minutes', [(0, 1e-9), (7, 1e-9), (5, 100.), (9, 100.)])
+def test_a_killed_and_resumed_run_ends_with_the_same_bytes(tmp_path, small_features, straight, killed, minutes):
     """With a checkpoint after every step, and with one per epoch."""
-    straight = start(tmp_path / 'straight', small_features)
-    assert len(straight.dataset) == 6
-    straight.run(3)
+    straight, folder = straight
     broken = start(tmp_path / 'broken', small_features, minutes=minutes)
     kill_after(broken, killed)
     with pytest.raises(Killed):
@@ -196,9 +204,7 @@ def test_a_killed_and_resumed_run_ends_with_the_same_bytes(tmp_path, small_featu
     keys = [name for name in straight.history[0] if name not in ('seconds', 'examples_per_second')]
     assert [[row[key] for key in keys] for row in resumed.history] == [[row[key] for key in keys]
                                                                        for row in straight.history]
-    with open(str(tmp_path / 'straight' / 'model_x.pkl'), 'rb') as one, \
-            open(str(tmp_path / 'broken' / 'model_x.pkl'), 'rb') as other:
-        assert one.read() == other.read()
+    assert (folder / 'model_x.pkl').read_bytes() == (tmp_path / 'broken' / 'model_x.pkl').read_bytes()
     assert sorted(os.listdir(str(tmp_path / 'broken'))) == ['checkpoint_x.npz', 'log_x.csv', 'loss_x.data',
                                                             'loss_x.png', 'model_x.json', 'model_x.pkl']
 
@@ -218,14 +224,22 @@ def test_training_lowers_the_loss_and_keeps_the_best_epoch(tmp_path, small_featu
     assert abs(run.validate() - best['validation']) < 1e-6 * best['validation']
 
 
-@pytest.mark.parametrize('killed,minutes', [(4, 100.), (13, 100.), (14, 1e-9), (15, 1e-9), (17, 1e-9), (18, 100.)])
-def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_features, killed, minutes):
+PHASES = {'optimizers': ('adadelta', 'adam'), 'keep_best': True}
+
+
+@pytest.fixture(scope='module')
+def two_phases(tmp_path_factory, small_features):
+    """Two epochs of Adadelta and one of Adam that nothing interrupts."""
+    run = start(tmp_path_factory.mktemp('phases'), small_features, **PHASES)
+    run.run(2, 1)
+    assert len(run.dataset) == 6 and [row['best'] for row in run.history] == [True] * 3
+    return run
+
+
+@pytest.mark.parametrize('killed,minutes', [(4, 100.), (13, 100.), (14, 1e-9), (17, 1e-9), (18, 100.)])
+def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_features, two_phases, killed, minutes):
     """Two epochs of Adadelta, one of Adam from the best of them; killed before, at and after the change."""
-    phases = {'optimizers': ('adadelta', 'adam'), 'keep_best': True}
-    straight = start(tmp_path / 'straight', small_features, **phases)
-    straight.run(2, 1)
-    assert len(straight.dataset) == 6 and [row['best'] for row in straight.history] == [True] * 3
-    broken = start(tmp_path / 'broken', small_features, minutes=minutes, **phases)
+    broken = start(tmp_path / 'broken', small_features, minutes=minutes, **PHASES)
     kill_after(broken, min(killed, 12))
     if killed > 12:  # the second phase has a step of its own
         next_phase = broken._next_phase
@@ -239,10 +253,10 @@ def test_two_phases_begin_and_resume_from_the_same_bytes(tmp_path, small_feature
         broken.step.train = Step.train.__get__(broken.step)
     with pytest.raises(Killed):
         broken.run(2, 1)
-    resumed = start(tmp_path / 'broken', small_features, **phases)
+    resumed = start(tmp_path / 'broken', small_features, **PHASES)
     assert resumed.resume() == (killed > 5) and resumed.phase == (killed > 12)
     resumed.run(2, 1)
-    assert values(resumed) == values(straight)
+    assert values(resumed) == values(two_phases)
     assert resumed.facts['optimizer'] == 'adadelta, then adam'
     with pytest.raises(InputError, match='went on with adam after 2 epochs, expected 3: give the same number'):
         resumed.run(3, 1)
