@@ -24,10 +24,11 @@ NUMPY_NAMES = {
 
 
 class _Cast(dict):
-    """``np.cast[dtype](value)``."""
+    """``np.cast[dtype](value)``; also of the types that Theano gives a number, of which NumPy 2.5 makes no dtype."""
 
     def __missing__(self, dtype):
-        return lambda value: np.asarray(value).astype(dtype)
+        name = getattr(dtype, 'dtype', None)
+        return lambda value: np.asarray(value).astype(name if isinstance(name, str) else dtype)
 
 
 def numpy_is_2():
