@@ -32,13 +32,13 @@ lint:
 smoke:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py --shipped -o $(VENV)/demo
-	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest tests/test_repairs.py tests/test_network.py tests/test_training.py tests/test_separation.py \
-		-k '(test_repairs and not graphs) or recorded or killed_and_resumed or stems_add_up'
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest $(foreach name,repairs needed network training separation,tests/test_$(name).py) \
+		-k '(test_repairs and not graphs) or test_needed or (recorded and dsd100) or killed_and_resumed or stems_add_up'
 
 # The figures of docs/speed.md, each as a ratio within one run.
 bench:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
-	@for program in $(filter-out tools/benchmarks/nmf.py,$(wildcard tools/benchmarks/[a-z]*.py)); do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
+	@for program in $(filter-out %/nmf.py %/sets.py,$(wildcard tools/benchmarks/[a-z]*.py)); do $(CACHE) $(PYTHON_RUN) $$program || exit 1; done
 
 # Damaged input for every reader, 20000 cases each; ARGS="--reader midi --cases 500" for some. See docs/reliability.md.
 fuzz:
