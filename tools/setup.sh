@@ -40,7 +40,7 @@ has_apt=$(command -v apt-get || true)
 uv=
 [ -n "$python" ] || uv=$(command -v uv || true)
 if [ -z "$python$uv" ] && ! command -v python3 >/dev/null 2>&1; then
-    missing="python3 python3-venv python3-dev"
+    missing=" python3 python3-venv python3-dev"
 elif [ -n "$python" ]; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     "$python" -c 'import os, sys, sysconfig
