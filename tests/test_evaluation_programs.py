@@ -117,6 +117,20 @@ def test_a_missing_estimate_is_named_or_counted(small):
     assert '--id 3 is too high: there are 2 tasks' in process.stderr
 
 
+def test_results_of_estimates_that_are_gone_are_named(small):
+    """They stay, and plots would show them."""
+    second_song(small)
+    passed(small())
+    process = small('--id', '1')
+    passed(process)
+    assert 'left out now' not in process.stderr
+    shutil.rmtree(os.path.join(os.path.dirname(small.stems), '902 - B'))
+    process = small('--allow_missing')
+    passed(process)
+    assert '902 - B_results.json is of stems that are left out now: remove it, or plots and' in process.stderr
+    assert SONG + '_results.json is of' not in process.stderr
+
+
 @pytest.mark.parametrize('name, content, message', [
     ('mixture_guitar.wav', None, 'mixture_guitar.wav belongs to no track of the data set'),
     ('bass.wav', None, 'bass.wav and .*mixture_bass.wav are both estimates of bass'),

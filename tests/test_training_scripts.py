@@ -77,8 +77,10 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
     other = script(TRAIN, '--db', dsd100, '--output', tmp_path / 'other', '--skip_sep', '--load',
                    tmp_path / 'models' / 'model_dsd_fft_1024.pkl', '--time_context', '28')
     assert other.returncode == 2 and 'does not fit --time_context 28: give the one that it was trained' in other.stderr
+    (tmp_path / 'models' / 'model_dsd_fft_1024.json').unlink()
     only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--quiet')
     assert only.returncode == 0, only.stderr
+    assert 'model_dsd_fft_1024.json is missing: the settings of this script are assumed' in only.stderr
 
 
 def test_killed_at_random_and_resumed(dsd100, tmp_path):

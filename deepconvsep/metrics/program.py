@@ -90,6 +90,7 @@ def evaluate_all(tracks, folders, names, key, evaluate, settings, args):
     if problems and not args.allow_missing:
         raise InputError('%s%s: correct the folders, or leave out and count with --allow_missing'
                          % (problems[0], ' (and %d more)' % (len(problems) - 1) if len(problems) > 1 else ''))
+    warn_of_old(tracks, complete)
     if not complete:
         raise InputError('there is no track to evaluate in %s' % (args.estimates or args.db))
     if args.v4:
@@ -108,6 +109,16 @@ def evaluate_all(tracks, folders, names, key, evaluate, settings, args):
     print('tracks: %d expected, %d evaluated, %d left out, %d failed; problems with files: %d'
           % (expected, done, expected - len(complete), len(complete) - done, len(problems)))
     return groups, jobs.summarize(outcomes)
+
+
+def warn_of_old(tracks, complete):
+    """Say which of the tracks are left out now, but have results of an earlier run, which plots would show."""
+    evaluated = {track.results for track in complete}
+    old = [track.results + '.json' for track in tracks
+           if track.results not in evaluated and os.path.exists(track.results + '.json')]
+    if old:
+        logger.warning('%s is of stems that are left out now%s: remove it, or plots and tables of this folder show '
+                       'it too', old[0], ' (and %d more)' % (len(old) - 1) if len(old) > 1 else '')
 
 
 def evaluate_track(track, evaluate, settings, overwrite):

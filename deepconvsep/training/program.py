@@ -209,6 +209,8 @@ def split(flags, recipe, feature_paths, settings):
 def separate_test_songs(flags, recipe, songs, output, at_test):
     """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
     loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
+    if loaded.settings is None:
+        logger.warning('%s is missing: the settings of this script are assumed', store.settings_path(loaded.path))
     settings = dataclasses.replace(loaded.settings or recipe.settings, mask_eps=recipe.settings.mask_eps, **at_test)
     plan = [(source, [os.path.join(output, 'output', stem + '.wav') for stem in stems]) for source, stems in songs]
     plan, failures = program.readable(plan, recipe, settings, flags)
