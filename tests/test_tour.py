@@ -28,7 +28,8 @@ def test_the_cells_run_in_order(tmp_path):
     program = ('import json, sys\nscope = {"__name__": "__main__"}\nfor cell in json.load(sys.stdin):\n'
                '    exec(compile(cell, "tour", "exec"), scope)\n')
     done = subprocess.run([sys.executable, '-c', program], input=json.dumps(code_cells()),
-                          cwd=os.path.join(ROOT, 'docs'), env=dict(os.environ, TMPDIR=str(tmp_path)), capture_output=True, text=True)
+                          cwd=os.path.join(ROOT, 'docs'), env=dict(os.environ, TMPDIR=str(tmp_path)),
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     means = {method: float(value) for method, value in
              re.findall(r'^(mixture|network|ideal mask) .* (-?[\d.]+)$', done.stdout, re.MULTILINE)}
