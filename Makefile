@@ -5,7 +5,7 @@ SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && ech
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
-.PHONY: help demo test smoke lint bench fuzz gpu readme-figures clean
+.PHONY: help demo test smoke lint bench fuzz gpu docs readme-figures clean
 
 # Lists what can be made.
 help:
@@ -50,6 +50,12 @@ gpu:
 	@SET=gpu PYTHON=$${PYTHON:-/usr/bin/python3.11} sh tools/setup.sh
 	@sh tools/setup_gpu.sh
 
+# The documentation as pages, docs/_build/index.html, in an environment of its own (Python 3.11 or later); no warning passes.
+docs:
+	@test -x .venv-docs/bin/sphinx-build || { $${PYTHON:-python3} -m venv .venv-docs && .venv-docs/bin/pip install -q -r requirements/docs.txt; }
+	@.venv-docs/bin/sphinx-build -q -W --keep-going -b html docs docs/_build
+	@echo docs/_build/index.html
+
 # The picture of README, from the demo.
 readme-figures:
 	@sh tools/setup.sh requirements.txt
@@ -58,4 +64,4 @@ readme-figures:
 
 # Removes what was made.
 clean:
-	rm -rf .venv .theano .pytest_cache demo
+	rm -rf .venv .venv-docs .theano .pytest_cache demo docs/_build docs/generated

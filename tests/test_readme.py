@@ -135,6 +135,16 @@ def test_documents_that_are_named_exist():
             assert os.path.exists(os.path.join(ROOT, path)), '%s names %s' % (name, path)
 
 
+def test_pages_and_modules_of_the_documentation_exist():
+    pages = re.search('```{toctree}\n:glob:\n(.*?)```', text_of('docs/index.md'), re.DOTALL).group(1).split()
+    assert pages.pop() == '*' and {'docs/%s.md' % page for page in pages} <= set(DOCUMENTS)
+    modules = re.findall('^   ([a-z_.]+)$', text_of('docs/api.md'), re.MULTILINE)
+    assert len(modules) > 15
+    for module in modules:
+        path = os.path.join(ROOT, *module.split('.'))
+        assert os.path.isfile(path + '.py') or os.path.isfile(os.path.join(path, '__init__.py')), module
+
+
 def test_readme_has_two_screens_and_one_small_picture():
     text = text_of('README.md')
     assert len(text.splitlines()) <= 100
