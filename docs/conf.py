@@ -16,7 +16,6 @@ myst_heading_anchors = 3
 autodoc_mock_imports = ['theano', 'lasagne', 'pandas', 'seaborn', 'dask', 'distributed', 'pygpu']
 autosummary_generate = True
 numpydoc_show_class_members = False
-# the diagram of the architecture is shown as text: nothing is loaded from elsewhere; index.md takes pages that it does not
-# list at its end, if there are any
-suppress_warnings = ['misc.highlighting_failure', 'toc.empty_glob']
+# the diagram of the architecture is shown as text: nothing is loaded from elsewhere
+suppress_warnings = ['misc.highlighting_failure']
 html_theme = 'alabaster'
