@@ -39,7 +39,8 @@ def separate(argv):
     every = dataclasses.replace(bach10_scoreinformed.SEPARATION, sources=('the first source',),
                                 default_model=recipes.DEFAULT_MODEL)
     flags = program.parser('deepconvsep separate', 'Separate music into its sources.', every, ('ifile',),
-                           epilog='--scores, --score_*, --timbre_model_path and --method are for score-informed models.'
+                           epilog='--scores, --score_*, --timbre_model_path, --confine and --method are for '
+                           'score-informed models.'
                            ).parse_args(argv)
     inputs = program.start(flags)
     loaded = store.load(known.locate(flags.mfile), architecture.KNOWN, 'deepconvsep')

@@ -47,6 +47,9 @@ class ScoreSettings:
         Frames and bins of the notes as in the published models; see :mod:`deepconvsep.score.rows`.
     timbre : str or None
         SHA-256 of the timbre model that weighs the harmonics.
+    confine : bool
+        Multiply the network's masks by the score's; see :func:`deepconvsep.score.masks.confined`. Files of models that
+        are older than this do not have it.
     """
 
     tolerance: float = 0.2
@@ -56,6 +59,7 @@ class ScoreSettings:
     tuning: float = 440.
     legacy: bool = False
     timbre: str | None = None
+    confine: bool = False
 
     @classmethod
     def from_dict(cls, values, path):
@@ -63,7 +67,10 @@ class ScoreSettings:
         ranges = {'tolerance': (0, 60), 'fermata': (0, 60), 'nharmonics': (1, 1000), 'interval': (0, 1200),
                   'tuning': (1, 20000)}
         fields = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or set(values) != fields or not isinstance(values['legacy'], bool) \
+        if isinstance(values, dict):
+            values = {'confine': False, **values}
+        if not isinstance(values, dict) or set(values) != fields \
+                or not all(isinstance(values[name], bool) for name in ('legacy', 'confine')) \
                 or not (values['timbre'] is None or isinstance(values['timbre'], str)) \
                 or type(values['nharmonics']) is not int \
                 or not all(type(values[name]) in (int, float) and low <= values[name] <= high

@@ -173,11 +173,57 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
     assert stft.frame_count(len(mixture), 512) == len(magnitude)
 
 
+def test_confinement_is_the_product_of_both_masks(monkeypatch):
+    """Masks that do not know the score, confined: against whole arrays in float64, and what the two rules say."""
+    seconds, scores = 20., tune(3)
+    mixture = sum(rendered(notes, seconds) for notes in scores)
+    blind = np.random.RandomState(0).uniform(.1, 1, (4, 2049))
+    blind[0] = 0
+    blind /= blind.sum(axis=0)
+
+    def fixed(network, params, settings, batch_size):
+        return lambda frames: np.broadcast_to(blind[None, :, None].astype(np.float32),
+                                              ((len(frames) - 30) // 5 + 1, 4, 30, 2049))
+    monkeypatch.setitem(engines.ENGINES, 'theano', fixed)
+    separator = Separator(dataclasses.replace(recipe.NETWORKS[3], name='x'), [], recipe.SETTINGS, batch_size=16)
+
+    def stems(confine):
+        settings = dataclasses.replace(recipe.SETTINGS, score=ScoreSettings(confine=confine))
+        blocks = [mixture[first:first + 30000, None] for first in range(0, len(mixture), 30000)]
+        return np.concatenate(list(separator.stems(blocks, ScoreGuide(scores, settings))))[:, :, 0].T
+
+    tt = data.transform()
+    magnitude, phase = tt.compute_file(mixture, phase=True)
+    canvas = masks.harmonic_canvas(whole_piece(scores, recipe.SETTINGS), 0, len(magnitude), 2049)
+    limits = canvas / canvas.sum(axis=0)
+    product = np.where(blind > 0, blind, 1e-6)[:, None] * limits
+    product /= product.sum(axis=0)
+    for source, (free, confined) in enumerate(zip(stems(False), stems(True))):
+        np.testing.assert_allclose(free, tt.compute_inverse(blind[source] * magnitude, phase)[:len(mixture)], atol=2e-5)
+        np.testing.assert_allclose(
+            confined, tt.compute_inverse(product[source] * magnitude, phase)[:len(mixture)], atol=2e-5)
+    # nothing in the score: the network's; only the first in the score, for which the network has nothing: its own
+    nowhere, first = (canvas == masks.FLOOR).all(axis=0), (canvas[0] == 1) & (canvas[1:] == masks.FLOOR).all(axis=0)
+    whole = masks.confined(np.repeat(blind[:, None], len(magnitude), axis=1), limits)
+    assert nowhere.any() and first.any()
+    np.testing.assert_allclose(whole[1][nowhere], np.broadcast_to(blind[1], nowhere.shape)[nowhere], rtol=1e-4)
+    np.testing.assert_allclose(whole[0][first], 1, rtol=1e-9)
+    np.testing.assert_array_equal(masks.confined(np.zeros_like(limits), limits), 0)
+
+
+def test_settings_without_confinement_are_of_before():
+    values = recipe.SETTINGS.to_dict()
+    del values['score']['confine']
+    assert Settings.from_dict(values, 'x').score.confine is False
+    assert recipe.LEGACY_SETTINGS.score.confine is False
+
+
 def test_settings_of_scores_survive_json():
     values = dataclasses.replace(recipe.SETTINGS, score=ScoreSettings(tolerance=.1, timbre='ab')).to_dict()
     assert Settings.from_dict(values, 'x').score == ScoreSettings(tolerance=.1, timbre='ab')
     assert 'score' not in data.SETTINGS.to_dict() and Settings.from_dict(data.SETTINGS.to_dict(), 'x').score is None
-    for name, value in {'tolerance': '0.2', 'legacy': 1, 'timbre': 3, 'nharmonics': 2.5, 'interval': -1}.items():
+    for name, value in {'tolerance': '0.2', 'legacy': 1, 'confine': 'yes', 'timbre': 3, 'nharmonics': 2.5,
+                        'interval': -1}.items():
         wrong = dict(values, score=dict(values['score'], **{name: value}))
         with pytest.raises(InputError, match='x gives the scores'):
             Settings.from_dict(wrong, 'x')

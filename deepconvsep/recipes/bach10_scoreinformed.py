@@ -3,6 +3,7 @@
 Source: Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
 networks", ISMIR 2017.
 """
+import argparse
 import dataclasses
 import os
 
@@ -49,6 +50,9 @@ def add_guide_flags(flags):
     flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
                   help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
                        'the same for training and separating')
+    flags.add_arg('--confine', action=argparse.BooleanOptionalAction, default=None,
+                  help='multiply the masks of the network by those of the score, so that no stem gets what its score '
+                       'excludes (default: as the settings of the model say)')
 
 
 METHODS = ('network', 'nmf', 'network+nmf')
@@ -109,6 +113,8 @@ def guide(path, settings, flags):
     if flags.timbre_model_path and known and not settings.score.timbre:
         raise InputError('the model was trained without a timbre model: leave out --timbre_model_path')
     timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
+    if flags.confine is not None:
+        settings = dataclasses.replace(settings, score=dataclasses.replace(settings.score, confine=flags.confine))
     return ScoreGuide(read_scores(path, flags), settings, timbre, score_names(path, flags), TRAITS)
 
 

@@ -86,7 +86,7 @@ class ScoreGuide:
     """
 
     def __init__(self, scores, settings, timbre=None, names=None, traits=None):
-        self.notes, self.timbre = whole_piece(scores, settings), timbre
+        self.notes, self.timbre, self.confine = whole_piece(scores, settings), timbre, settings.score.confine
         self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings, names, traits)
 
     def __call__(self, first, magnitudes):
@@ -95,6 +95,17 @@ class ScoreGuide:
         self._match.add(first, magnitudes)
         mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
         return mask.reshape(frames, -1, bins) * magnitudes[:, None]
+
+    def limit(self, first, found):
+        """Confine the masks that a network found, (instruments, frames, bins), of the frames from number `first` on.
+
+        Where the settings do not ask for it, they are returned as they are.
+        """
+        if not self.confine:
+            return found
+        instruments, frames, bins = found.shape
+        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, found.dtype)
+        return masks.confined(found, mask.reshape(frames, instruments, bins).transpose(1, 0, 2))
 
     def warnings(self):
         """What is wrong with the score, as far as the frames tell; see :mod:`deepconvsep.score.match`."""

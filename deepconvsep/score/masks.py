@@ -6,6 +6,7 @@ What the dataset classes and the score-informed separation call::
     piano_roll(notes, start, stop, npitches=127, dtype=float) -> (stop - start, ninst * npitches)
     harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=1e-18) -> (ninst, stop - start, bins)
     normalize_canvas(canvas, 'sum' | 'max') -> like canvas
+    confined(masks, limits) -> like masks
 
 See Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
 networks", ISMIR 2017, section 3.
@@ -16,6 +17,8 @@ from deepconvsep.errors import InputError
 
 #: Lowest value of a mask before it is normalised.
 FLOOR = 1e-18
+#: Share of a bin below which :func:`confined` trusts the score more than the network.
+LEAST = 1e-6
 #: No frame and no bin has a higher number.
 LARGEST = 2. ** 31
 
@@ -159,3 +162,34 @@ def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=
     """
     canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)
     return canvas.transpose(1, 0, 2).reshape(stop - start, -1)
+
+
+def confined(masks, limits):
+    """Multiply soft masks by a score's, and give each bin the sum back that it had.
+
+    Where the score expects nothing at all, its masks are equal, and those of the network stand. Where the network has
+    nothing for any instrument that the score expects, the score's masks replace what it has.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray
+        (instruments, frames, bins), of the network.
+    limits : numpy.ndarray
+        Of the same shape, of a score: :func:`harmonic_mask` with ``'sum'``.
+
+    Returns
+    -------
+    numpy.ndarray
+        As `masks`; these are not changed.
+
+    Examples
+    --------
+    >>> masks, limits = np.array([[[.5, .5, 1.]], [[.5, .5, 0.]]]), np.array([[[1., .5, 1e-18]], [[1e-18, .5, 1.]]])
+    >>> confined(masks, limits).round(3).tolist()
+    [[[1.0, 0.5, 0.0]], [[0.0, 0.5, 1.0]]]
+    """
+    total = masks.sum(axis=0)
+    # beside what any network gives to an instrument that it hears, nothing
+    products = (masks + LEAST * total) * limits
+    products *= total / np.maximum(products.sum(axis=0), np.finfo(products.dtype).tiny)
+    return products

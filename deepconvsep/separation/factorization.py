@@ -2,7 +2,7 @@
 
 The magnitudes V (bins, frames) are approximated by W H, with a column of W for each MIDI number of each instrument. W
 starts with the note's harmonics and is 0 beside them, H starts with 1 where the score has the note, widened by its
-The magnitudes V (bins, frames) are approximated by W H, with a column of W for each MIDI number of each instrument: W
+tolerance, and is 0 elsewhere; the updates multiply, so that what is 0 stays 0. Then each
 instrument gets the share of the mixture that its notes have in W H. Sources: S. Ewert and M. Mueller, "Using
 score-informed constraints for NMF-based source separation", ICASSP 2012 (without its templates of onsets); updates:
 D. D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", NIPS 2000.

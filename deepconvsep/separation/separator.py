@@ -45,7 +45,8 @@ class Separator:
         guide : callable, optional
             ``guide(first, magnitudes)`` gives the channels of the network's input, (frames, channels, bins), from the
             scaled magnitudes, (frames, bins), of the frames from number `first` on; without it, these are the input.
-            Successive calls overlap.
+            Successive calls overlap. Its method ``limit(first, masks)``, if it has one, gives what replaces the masks,
+            (stems, frames, bins), of frames that follow each other.
         stereo : bool
             Apply the masks to every channel; False: to the downmix. The masks always come from the downmix.
         accompaniment_of : int, optional
@@ -64,7 +65,8 @@ class Separator:
         analysis = None
         masking = _Masking(self._masks, self.network, self.settings, self.batch_size, guide)
         synthesis = stft.InverseSTFT(self.window, self.settings.hop_size)
-        done = 0
+        limit = getattr(guide, 'limit', lambda first, masks: masks)
+        done = frames = 0
 
         def masked():
             nonlocal analysis
@@ -77,6 +79,8 @@ class Separator:
                 yield from masking.push(analysis.finish(), last=True)
 
         for spectrum, masks in masked():
+            masks = limit(frames, masks)
+            frames += masks.shape[1]
             if accompaniment_of is not None:
                 masks = np.concatenate([masks, 1 - masks[accompaniment_of:accompaniment_of + 1]])
             # channel 0 is the downmix; behind it come, for stereo, the channels themselves

@@ -80,8 +80,9 @@ def add_flag(parser):
 def notes(args, sheet):
     """What lies beside the features, by the parsed flags; `sheet` is :func:`of_piece` or :func:`of_rendering`."""
     settings = recipe.LEGACY_SETTINGS if args.legacy else recipe.SETTINGS
-    return making.Notes(dataclasses.asdict(settings.score), recipe.NOTES_FILE,
-                        functools.partial(sheet, args.db, settings))
+    made = dataclasses.asdict(settings.score)
+    del made['confine']  # which is no matter of notes
+    return making.Notes(made, recipe.NOTES_FILE, functools.partial(sheet, args.db, settings))
 
 
 def of_piece(db, settings, plan, index):

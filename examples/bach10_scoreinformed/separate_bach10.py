@@ -6,9 +6,10 @@ In the folder of the input (or --scores) lie bassoon_b.txt, clarinet_b.txt, saxo
 same as .mid or .musicxml. Writes <input>_bassoon.wav, <input>_clarinet.wav, <input>_saxphone.wav and
 <input>_violin.wav, mono, at the input's sample rate and length.
 
---method nmf gives the best stems by far wherever the score is in time with the sound: a factorisation, confined by the
-score, that learns the piece's spectra from the whole piece. The network sees a third of a second at a time, in constant
-memory, for sounds of any length.
+With a score that is in time with the sound, --method nmf or network+nmf give the best stems by far: a factorisation,
+confined by the score, that learns the piece's spectra from the whole piece. The network, which is the default as in the
+original, sees a third of a second at a time, in constant memory: it is for sounds that are too long for the others,
+which take about 60 MB a minute.
 """
 import os
 import sys
