@@ -303,6 +303,35 @@ def test_a_step_on_filtered_inputs_equals_the_network_on_them(outputs, biases):
     np.testing.assert_allclose(found, [sum(errors)] + errors, rtol=1e-9)
 
 
+def test_outputs_that_start_far_above_0_give_equal_masks(tmp_path, small_features):
+    run = start(tmp_path, small_features, output_bias=1e4)
+    chunk = next(run.dataset.chunks())
+    run.step.load_chunk(chunk.inputs, chunk.outputs)
+    window = chunk.starts[:8, None] + np.arange(30)
+    targets = np.split(chunk.outputs[window], 4, axis=2)
+    expected = [term.weight * sum(((chunk.inputs[window] / 4 - targets[k]) ** 2).sum() for _, k in term.pairs)
+                for term in dsd100.LOSS]
+    np.testing.assert_allclose(run.step.evaluate(chunk.starts[:8])[1:], expected, rtol=1e-3)
+    plain = start(tmp_path / 'plain', small_features)
+    for value, other in zip(run.step.get_values()[0][:-1], plain.step.get_values()[0][:-1]):
+        np.testing.assert_array_equal(value, other)
+    assert not plain.step.get_values()[0][-1].any()
+    run.save(run.dataset.state())
+    with pytest.raises(InputError, match='output_bias = 10000.0, now it is 2.0'):
+        start(tmp_path, small_features, output_bias=2.).resume()
+
+
+def test_first_step_of_adam_is_as_long_as_its_learning_rate(tmp_path, small_features):
+    """Adam's first step is the sign of the gradient times the rate (D. Kingma and J. Ba, arXiv 1412.6980)."""
+    run = start(tmp_path, small_features, optimizers=('adam',), learning_rate=0.01, output_bias=1.)
+    chunk = next(run.dataset.chunks())
+    run.step.load_chunk(chunk.inputs, chunk.outputs)
+    before = run.step.get_values()[0][-1].copy()
+    run.step.train(chunk.starts[:8])
+    np.testing.assert_allclose(abs(run.step.get_values()[0][-1] - before), 0.01, rtol=1e-3)
+    assert run.facts['learning_rate'] == 0.01 and 'learning_rate' not in start(tmp_path, small_features).facts
+
+
 def test_a_batch_that_is_not_full_counts_what_is_there(tmp_path, small_features):
     run = start(tmp_path, small_features)
     chunk = next(run.dataset.chunks())

@@ -190,6 +190,8 @@ def test_ikala_from_features_to_separated_clips(script, tmp_path):
     (['--db', '.', '--overlap', '30'], 2, '--overlap is 30, expected less than --time_context 30'),
     (['--db', '.', '--model', '../x'], 2, "--model is '../x', expected a name without folders"),
     (['--db', '.', '--validation', '1'], 2, 'expected a share from 0'),
+    (['--db', '.', '--output_bias', '1', '--load', '1'], 2, '--output_bias is for a training from the start'),
+    (['--db', '.', '--output_bias', '0'], 2, "got '0', expected a number above 0"),
 ])
 def test_mistakes_are_one_line_before_theano(script, tmp_path, args, code, message):
     (tmp_path / 'theano.py').write_text('raise SystemExit("theano was imported")')

@@ -32,6 +32,8 @@ def parser(prog, description, defaults):
     add('--batch_memory', type=command.positive_int, default=200, help='batches in memory at a time')
     add('--nprocs', type=command.positive_int, default=2, help='threads that read features ahead')
     add('--scale_factor', type=command.positive_float, default=0.3, help='magnitudes are multiplied by it')
+    add('--output_bias', type=command.positive_float, default=None, metavar='VALUE',
+        help='start the outputs\' biases here (default: at 0, as in the original): all masks learn from the first step')
     add('--seed', type=command.non_negative_int, default=0, help='of initial weights, order and masks\' noise')
     add('--validation', type=command.share, default=0., metavar='SHARE',
         help='share of the songs to hold out; the best epoch on them is kept')
@@ -45,7 +47,7 @@ def parser(prog, description, defaults):
     add('--skip_train', action='store_true', help='only separate the test songs, with the model that is there')
     add('--skip_sep', action='store_true', help='do not separate the test songs after training')
     add('--quiet', action='store_true', help='no progress')
-    flags.set_defaults(keep_best=False)
+    flags.set_defaults(keep_best=False, learning_rate=None)
     flags.set_defaults(**defaults)
     return flags
 
@@ -83,8 +85,11 @@ def run(flags, recipe, feature_paths, **at_test):
         raise UsageError('--model is %r, expected a name without folders' % flags.model)
     if not os.path.isdir(flags.db):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
+    if flags.output_bias and flags.load != '0':
+        raise UsageError('--output_bias is for a training from the start, not with --load: give one of them')
     output = flags.output or flags.db
     network = recipe.network(flags)
+    recipe.phases(flags)   # to refuse flags that do not fit before any work
     if network.smallest < 1:
         raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
     songs = [] if flags.skip_sep else recipe.test_songs(flags)
@@ -171,7 +176,8 @@ def train_on(flags, recipe, network, settings, folder, data, held_out, names, in
     optimizers, epochs = zip(*recipe.phases(flags))
     run = Run(folder, flags.model, network, terms_settings, recipe.loss, data, held_out, flags.seed,
               optimizers=optimizers, keep_best=flags.keep_best, minutes=flags.checkpoint_minutes, quiet=flags.quiet,
-              params=initial.pop() if initial else None, held_out=names)
+              params=initial.pop() if initial else None, held_out=names, output_bias=flags.output_bias or 0.,
+              learning_rate=flags.learning_rate)
     if flags.resume and run.resume():
         logger.info('resuming at epoch %d, batch %d', data.epoch + 1, data.state()['batch'] + 1)
     else:

@@ -47,11 +47,13 @@ class Run:
     held_out : list of str
         Names of the songs in `validation`, to be written beside the model.
     params : list of ndarray, optional
+    output_bias, learning_rate
         As in :class:`deepconvsep.training.step.Step`.
     """
 
     def __init__(self, folder, name, network, settings, terms, dataset, validation=None, seed=0,
-                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None, held_out=()):
+                 optimizers=('adadelta',), keep_best=False, minutes=10., quiet=False, params=None, held_out=(),
+                 output_bias=0., learning_rate=None):
         self.name, self.held_out = name, list(held_out)
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
@@ -60,6 +62,9 @@ class Run:
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
+        # only what is not as it always was: checkpoints from before have none of them
+        self.facts.update({name: value for name, value in
+                           (('output_bias', output_bias), ('learning_rate', learning_rate)) if value})
         self.contents = {'training': dataset.contents(), 'held out': validation.contents() if validation else None}
         self.step = self._new_step(0, params)
         self.phase, self._phase_began = 0, 0
@@ -69,7 +74,8 @@ class Run:
 
     def _new_step(self, phase, params=None):
         return Step(self.network, self.settings, self.terms, self.dataset.batch_size, self.facts['seed'],
-                    self.optimizers[phase], params)
+                    self.optimizers[phase], params, self.facts.get('output_bias', 0.),
+                    self.facts.get('learning_rate'))
 
     def resume(self):
         """Continue from the checkpoint. False when there is none.

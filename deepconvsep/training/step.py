@@ -41,9 +41,15 @@ class Step:
     optimizer : {'adadelta', 'adam'}
     params : list of ndarray, optional
         What the parameters start from; copied. Default: drawn by the seed.
+    output_bias : float
+        What the biases of the outputs start from, unless there are `params`. Above 0, all outputs are positive at
+        first, and the masks equal; at 0, half of them are not: there the masks are 0 or 1, and no gradient passes.
+    learning_rate : float, optional
+        Of Adam. Default: Lasagne's, 0.001.
     """
 
-    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None):
+    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None,
+                 output_bias=0., learning_rate=None):
         self.batch_size, self.time_context = batch_size, network.time_context
         frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
         self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
@@ -61,6 +67,8 @@ class Step:
         seen = mixture.dimshuffle(0, 'x', 1, 2) if self._filtered is None else \
             self._filtered[rows].reshape((batch_size, frames, network.channels, bins)).dimshuffle(0, 2, 1, 3)
         self.net = build(network, seen, batch_size, params=params and [np.array(value) for value in params])
+        if output_bias and not params:
+            self.net.b.set_value(np.full_like(self.net.b.get_value(), output_bias))
         noise = theano.shared(mask_noise((batch_size, frames, bins), seed))
         loss, values, known, bias_gradient = objective.masked_loss(
             terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
@@ -68,7 +76,8 @@ class Step:
         self.params = lasagne.layers.get_all_params(self.net, trainable=True)
         inner = [param for param in self.params if param is not self.net.b]
         gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')
-        updates = OPTIMIZERS[optimizer](gradients + [bias_gradient], inner + [self.net.b])
+        more = {'learning_rate': learning_rate} if learning_rate and optimizer == 'adam' else {}
+        updates = OPTIMIZERS[optimizer](gradients + [bias_gradient], inner + [self.net.b], **more)
         self.optimizer = [variable for variable in updates if variable not in self.params]
         # taking buffers from the system anew costs small networks a third of the time; for the published Bach10 network
         # that is nothing beside the products, and keeping them from step to step would take gigabytes

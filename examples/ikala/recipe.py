@@ -2,6 +2,7 @@
 import dataclasses
 import os
 
+from deepconvsep.errors import UsageError
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
 from deepconvsep.recipes.ikala import (
@@ -48,6 +49,13 @@ def test_songs(flags):
             for clip in layout.clips(flags.db)]
 
 
+def phases(flags):
+    """All epochs with the optimizer of the flags."""
+    if flags.learning_rate and flags.optimizer != 'adam':
+        raise UsageError('--learning_rate is for --optimizer adam: give both, or none')
+    return [(flags.optimizer, flags.nepochs)]
+
+
 def song_of(name):
     """The song of a feature file: in iKala's naming, what stands before the last underscore of a clip.
 
@@ -59,4 +67,4 @@ def song_of(name):
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-                   song_of=song_of)
+                   song_of=song_of, phases=phases)

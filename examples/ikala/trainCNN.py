@@ -24,6 +24,9 @@ def main(argv=None):
     flags.add_arg('--network', choices=('published', 'compact'), default='published',
                   help='published: see --pool; compact: a convolution over all bins, as in the LVA/ICA paper, 0.4 '
                        'million parameters')
+    flags.add_arg('--optimizer', choices=('adadelta', 'adam'), default='adadelta',
+                  help='adadelta, with which the original trained, or adam')
+    flags.add_arg('--learning_rate', type=command.positive_float, default=None, help='of adam (default: 0.001)')
     return program.main(argv, flags, recipe.RECIPE)
 
 
