@@ -76,7 +76,8 @@ def compute(read, settings, overwrite, plan):
         return Counter(kept=1)
     try:
         records, total = [origin.record() for origin in plan.origins], 0.
-        for path, signals, record in zip(plan.paths, read(plan.song.paths, plan.length, plan.size, settings), records):
+        blocks = (plan.song.read or read)(plan.song.paths, plan.length, plan.size, settings)
+        for path, signals, record in zip(plan.paths, blocks, records):
             folder.discard(path)
             save_magnitudes(path, signals, settings, plan.dtype, record)
             total = total + songs.energies(signals)

@@ -45,6 +45,8 @@ class Dataset:
         The file in the feature folder that tells how the features there are made.
     recorded : tuple of str, optional
         Names of the settings that it holds; None: all of :meth:`describe`. Each feature file has a record of all.
+    further : dict
+        What else decides what is in the feature files, by name: values that JSON can hold.
     """
 
     name: str
@@ -57,11 +59,12 @@ class Dataset:
     db: str = os.curdir
     record: str = folder.RECORD
     recorded: tuple[str, ...] | None = None
+    further: dict = field(default_factory=dict)
 
     def describe(self, dtype):
         """The settings that decide what is in the feature files."""
         return dict(folder.transform_settings(self.settings), dataset=self.name, dtype=np.dtype(dtype).name,
-                    block_seconds=self.block_seconds)
+                    block_seconds=self.block_seconds, **self.further)
 
     def describe_folder(self, dtype):
         """Those of the settings that the feature folder records."""

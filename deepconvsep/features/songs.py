@@ -3,6 +3,7 @@ import collections
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,8 @@ class Song:
         Scores that belong to the sounds.
     longest : bool
         The longest file, not the first, says how long the song is.
+    read : callable, optional
+        Reads its samples in place of what reads the others'; as `read` of :class:`deepconvsep.features.plan.Dataset`.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Song:
     mixed: bool = False
     scores: tuple[str, ...] = ()
     longest: bool = False
+    read: Callable | None = None
 
     def __str__(self):
         return '%s/%s' % (self.subset, self.name)

@@ -2,7 +2,8 @@
 
     python compute_features.py --db iKala
 
-Writes <feature_path>/<clip>__m_.data and .shape. Clips that are finished are passed over.
+Writes <feature_path>/<clip>__m_.data and .shape. Clips that are finished are passed over. With --variants there are
+so many variants of each clip besides, <clip>v<number>__m_.data, to train on more than what was recorded.
 """
 import os
 import sys
@@ -12,15 +13,25 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from deepconvsep import command
 from deepconvsep.features import command as features
 from deepconvsep.features.plan import Dataset
-from examples.ikala import layout, recipe
+from examples.ikala import layout, recipe, variants
 
 
 def main(argv=None):
     """Compute features by the flags `argv`; return the exit code."""
-    args = features.parse(features.parser('compute_features.py', __doc__.split('\n')[0]), argv)
+    flags = features.parser('compute_features.py', __doc__.split('\n')[0])
+    flags.add_arg('--variants', type=command.non_negative_int, default=0, help='variants of each clip besides')
+    flags.add_arg('--ways', nargs='+', choices=variants.WAYS, default=list(variants.WAYS),
+                  help='what they change: each source\'s gain, up to %g dB; where in the song the voice is from; the '
+                       'pitch, up to a semitone' % variants.GAIN)
+    flags.add_arg('--seed', type=command.non_negative_int, default=0, help='of the variants')
+    args = features.parse(flags, argv)
+    clips = layout.clips(args.db)
+    count = 0 if args.validate else args.variants
+    ways = [way for way in variants.WAYS if way in args.ways]
     return features.main(args, Dataset(
-        'iKala', recipe.SETTINGS, tuple(layout.clips(args.db)), {layout.FOLDER: layout.count(args.db)}, layout.read,
-        db=args.db))
+        'iKala', recipe.SETTINGS, tuple(clips + variants.songs(clips, count, ways, args.seed)),
+        {layout.FOLDER: layout.count(args.db) * (1 + count)}, layout.read, db=args.db,
+        further={'variants': {'ways': ways, 'seed': args.seed}} if count else {}))
 
 
 if __name__ == '__main__':
