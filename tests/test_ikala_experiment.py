@@ -56,6 +56,16 @@ def test_the_whole_chain(script, tmp_path):
     assert again.returncode == 0 and 'trainCNN' not in again.stdout and 'separate_ikala' not in again.stdout
     other = script(*command[:-3], 2, '--seconds', 2)
     assert other.returncode == 1 and 'was made with other flags or songs' in other.stderr
+    assert methods['compact_within']['seconds_of_training'][0] > 0
+    varied = script(*command, '--networks', 'compact+shift', '--variants', 1, '--folds', 'sectoid_b')
+    assert varied.returncode == 0, varied.stderr
+    assert '--variants 1 --ways shift' in varied.stdout and '| compact+shift_within |' in varied.stdout
+    trained = sorted(os.listdir(str(tmp_path / 'out' / 'folds' / 'compact+shift_within_sectoid_b')))
+    assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', 'v1') for ending in ('data', 'shape')]
+    methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
+    assert set(methods['compact+shift_within']['songs']) == {'sectoid_b'}
+    wrong = script(*command, '--folds', 'sectoid_c')
+    assert wrong.returncode == 1 and 'there are sectoid_a, sectoid_b' in wrong.stderr
 
 
 def test_without_a_model_the_shipping_one_separates_and_says_what_it_is(script, tmp_path):
@@ -71,3 +81,9 @@ def test_the_licence_of_the_songs_lies_beside_the_model():
     notice = os.path.splitext(known.path(recipe.DEFAULT_MODEL))[0] + '.LICENSE'
     with open(notice) as source:
         assert 'Viola Iborra' in source.read()
+
+
+def test_a_learning_rate_needs_adam(script, tmp_path):
+    done = script('examples/ikala/trainCNN.py', '--db', tmp_path, '--learning_rate', 0.1)
+    assert done.returncode == 2 and '--learning_rate is for --optimizer adam' in done.stderr
+    assert len(done.stderr.splitlines()) == 1

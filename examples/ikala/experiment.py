@@ -4,11 +4,10 @@
 
 Two protocols, both by song: "within" leaves one song out and trains on the others of its band; "across" trains on one
 band and tests on the other. Every command is printed before it runs; what is finished is not done again. Writes
-<out>/scores.json and prints the table.
+<out>/scores.json and prints the table, of the rows that were asked for.
 """
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
@@ -19,7 +18,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
 from deepconvsep.recipe import song_of
 from evaluation import bounds
-from examples.ikala import frets_on_fire, layout, recipe
+from examples.ikala import frets_on_fire, layout, recipe, untrained, variants
 from examples.running import ROOT, run
 from transform import transformFFT
 
@@ -27,11 +26,19 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 MEASURES = ('SDR', 'SIR', 'SAR', 'NSDR')
 
-#: Flags of every training. Small batches, as in the experiments on Bach10.
-TRAINING = ('--overlap', '20', '--batch_size', '8', '--batch_memory', '800', '--skip_sep')
+#: Flags of every training. Small batches, as in the experiments on Bach10. From --optimizer on: without them
+#: the loss falls several times more slowly, see docs/real_songs.md.
+TRAINING = ('--overlap', '20', '--batch_size', '8', '--batch_memory', '800', '--skip_sep', '--optimizer', 'adam',
+            '--learning_rate', '0.0002', '--scale_factor', '10', '--output_bias', '1')
 
 #: By name: flags that choose the network.
 NETWORKS = {'compact': ('--network', 'compact'), 'pooled': ('--pool', '1'), 'unpooled': ('--pool', '0')}
+
+#: By name: how the variants of clips differ that are trained on besides, see `variants`.
+AUGMENTATIONS = dict({way: (way,) for way in variants.WAYS}, all=variants.WAYS)
+
+#: What --networks takes: a network, trained on the clips, or on them and their variants.
+ROWS = [network + more for network in NETWORKS for more in ['', *('+' + name for name in AUGMENTATIONS)]]
 
 PROTOCOLS = ('within', 'across')
 
@@ -42,37 +49,54 @@ def main(argv=None):
     parser.add_arg('--out', required=True, help='folder for everything')
     parser.add_arg('--songs', default=frets_on_fire.INSTALLED, help='as that of frets_on_fire.py')
     parser.add_arg('--protocols', nargs='+', choices=PROTOCOLS, default=PROTOCOLS)
-    parser.add_arg('--networks', nargs='+', choices=sorted(NETWORKS), default=['compact'])
-    parser.add_arg('--epochs', type=command.positive_int, default=20, help='of every training')
+    parser.add_arg('--networks', nargs='*', choices=ROWS, default=['compact'], metavar='NETWORK[+VARIANTS]',
+                   help='of %s; +%s: trained on variants of the clips besides'
+                        % (', '.join(NETWORKS), ', +'.join(AUGMENTATIONS)))
+    parser.add_arg('--untrained', nargs='*', choices=untrained.METHODS, default=[],
+                   help='methods without training, which need requirements/experiments.txt')
+    parser.add_arg('--folds', nargs='+', default=None, metavar='NAME',
+                   help='only these: songs that are left out, bands that are trained on')
+    parser.add_arg('--epochs', type=command.positive_int, default=20,
+                   help='of every training; on variants as many fewer as there are more examples')
+    parser.add_arg('--variants', type=command.positive_int, default=4, help='of each clip, where they are trained on')
     parser.add_arg('--test_clips', type=command.non_negative_int, default=0,
                    help='test on the first so many clips of each song; 0: on all')
     parser.add_arg('--seconds', type=command.positive_int, default=frets_on_fire.SECONDS, help='length of the clips')
     parser.add_arg('--nprocs', type=command.positive_int, default=1, help='clips evaluated at the same time')
     args = parser.parse_args(argv)
+    if args.untrained:
+        untrained.import_librosa()
     db, output, results = (os.path.join(args.out, name) for name in ('tree', 'output', 'results'))
     if not os.path.exists(os.path.join(db, layout.COUNT_FILE)):
-        run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds,
-            '--quiet')
-    run(HERE, 'compute_features.py', '--db', db, '--float32', '--nprocs', args.nprocs, '--quiet')
+        run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds, '--quiet')
     clips = by_song(clip.name for clip in layout.clips(db))
-    tested = {song: names[:args.test_clips or None] for song, names in clips.items()}
-    for name in (name for names in tested.values() for name in names):
+    chosen = {protocol: choose(folds(list(clips), protocol), args.folds) for protocol in args.protocols}
+    tested = {song: clips[song][:args.test_clips or None] for song in clips
+              if any(song in test for made in chosen.values() for _, _, test in made)}
+    if not tested:
+        raise InputError('--folds %s: there are %s' % (' '.join(args.folds), ', '.join(
+            name for protocol in args.protocols for name, _, _ in folds(list(clips), protocol))))
+    names = [name for some in tested.values() for name in some]
+    for name in names:
         write_bounds(db, output, name)
-    seconds = {}
+    if args.untrained:
+        run(HERE, 'untrained.py', '--db', db, '--output', output, '--methods', *args.untrained, '--clips', *names,
+            '--nprocs', args.nprocs, '--quiet')
+    seconds, of_method = {}, dict.fromkeys([*bounds.METHODS, *args.untrained], tested)
     for network in args.networks:
-        for protocol in args.protocols:
-            method = '%s_%s' % (network, protocol)
-            seconds[method] = [run_fold(args, db, method, *fold, clips, tested)
-                               for fold in folds(list(clips), protocol)]
+        features = compute_features(args, db, network.partition('+')[2])
+        for protocol, made in chosen.items():
+            if made:
+                method = '%s_%s' % (network, protocol)
+                seconds[method] = [run_fold(args, db, features, method, *fold, clips, tested) for fold in made]
+                of_method[method] = {song: tested[song] for song in tested if any(song in fold[2] for fold in made)}
     run(ROOT, 'evaluation/evaluate_SS_iKala.py', '--db', db, '--estimates', output, '--output', results, '--method',
-        *bounds.METHODS, *seconds, '--allow_missing', '--nprocs', args.nprocs, '--quiet', silent=True)
-    scores = {method: collect(os.path.join(results, 'test_' + method), tested) for method in
-              list(bounds.METHODS) + list(seconds)}
+        *of_method, '--allow_missing', '--nprocs', args.nprocs, '--quiet', silent=True)
+    scores = {method: collect(os.path.join(results, 'test_' + method), songs) for method, songs in of_method.items()}
     for method, times in seconds.items():
         scores[method]['seconds_of_training'] = times
     files.write_json(os.path.join(args.out, 'scores.json'), {
-        'epochs': args.epochs, 'test_clips': args.test_clips, 'clips': sum(map(len, tested.values())),
-        'methods': scores})
+        'epochs': args.epochs, 'test_clips': args.test_clips, 'clips': len(names), 'methods': scores})
     print(format_table(scores))
     return 0
 
@@ -109,10 +133,31 @@ def folds(songs, protocol):
     return made
 
 
-def run_fold(args, db, method, fold, train, test, clips, tested):
-    """Train and separate one fold, unless that is done; return the seconds of training."""
-    model, folder = '%s_%s' % (method, fold), os.path.join(args.out, 'folds', '%s_%s' % (method, fold))
-    flags = [*NETWORKS[method.partition('_')[0]], '--nepochs', str(args.epochs), *TRAINING]
+def choose(made, names):
+    """The folds of these names; all of them when `names` is None."""
+    return [fold for fold in made if names is None or fold[0] in names]
+
+
+def compute_features(args, db, augmentation):
+    """Compute the features of the clips, or of them and their variants, unless they are there; return the folder."""
+    folder = os.path.join(db, 'transforms', augmentation or 't1')
+    more = ['--variants', args.variants, '--ways', *AUGMENTATIONS[augmentation]] if augmentation else []
+    run(HERE, 'compute_features.py', '--db', db, '--feature_path', folder, '--float32', '--nprocs', args.nprocs,
+        '--quiet', *more)
+    return folder
+
+
+def run_fold(args, db, features, method, fold, train, test, clips, tested):
+    """Train and separate one fold, unless that is done; return the seconds of training, of a processor.
+
+    Of a training that was interrupted, only those after the last interruption count.
+    """
+    model = '%s_%s' % (method, fold)
+    folder = os.path.join(args.out, 'folds', model)
+    network, _, augmentation = method.rpartition('_')[0].partition('+')
+    count = args.variants if augmentation else 0
+    epochs = -(-args.epochs // (1 + count))
+    flags = [*NETWORKS[network], '--nepochs', str(epochs), *TRAINING]
     done = os.path.join(args.out, 'models', 'done_%s.json' % model)
     record = {'flags': flags, 'train': train}
     if os.path.exists(done):
@@ -121,11 +166,12 @@ def run_fold(args, db, method, fold, train, test, clips, tested):
             raise InputError('%s was made with other flags or songs: give another --out, or remove it and models/*%s*'
                              % (done, model))
     else:
-        link(os.path.join(db, 'transforms', 't1'), folder, [name for song in train for name in clips[song]])
-        start = time.monotonic()
+        link(features, folder, [name + more for song in train for name in clips[song]
+                                for more in ['', *('v%d' % number for number in range(1, count + 1))]])
+        before = processor_seconds()
         run(HERE, 'trainCNN.py', '--db', db, '--feature_path', folder, '--output', args.out, '--model', model,
             *flags, '--resume', '--quiet')
-        made = dict(record, seconds=round(time.monotonic() - start, 1))
+        made = dict(record, seconds=round(processor_seconds() - before, 1))
         files.write_json(done, made)
     output = os.path.join(args.out, 'output', method)
     names = [name for song in test for name in tested[song]]
@@ -136,6 +182,12 @@ def run_fold(args, db, method, fold, train, test, clips, tested):
             '-o', output, '-m', os.path.join(args.out, 'models', 'model_%s.pkl' % model), '--overwrite', '--quiet',
             silent=True)
     return made.get('seconds')
+
+
+def processor_seconds():
+    """What the programs that this one has run took, all their threads together."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def link(features, folder, names):
