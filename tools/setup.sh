@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes .venv with everything pinned, and installs through apt what the system misses.
 #   sh tools/setup.sh [REQUIREMENTS.txt ...]        (default: requirements.txt)
-# PYTHON=... chooses the interpreter, VENV=... the folder. SET=gpu installs the set of `make gpu`, and this environment
-# keeps it.
+# PYTHON=... chooses the interpreter (UV_PYTHON=... where uv has to find one), VENV=... the folder. SET=gpu installs the
+# set of `make gpu`, and this environment keeps it.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${VENV:-.venv}
@@ -66,13 +66,17 @@ if [ -z "$python$uv" ]; then
 fi
 
 # --- the environment ----------------------------------------------------------------------------------
-echo "setup: making $venv with ${python:-the Python 3.$newest of $uv}"
+echo "setup: making $venv with ${python:-the Python ${UV_PYTHON:-3.$newest} of $uv}"
 if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c "$supported"; then
     rm -rf "$venv"
     if [ -n "$python" ]; then
         "$python" -m venv "$venv"
     else
-        "$uv" venv -q --seed --python "3.$newest" "$venv"
+        wanted=${UV_PYTHON:-3.$newest}
+        if ! "$uv" venv -q --seed --python "$wanted" "$venv" || ! "$venv/bin/python" -c "$supported"; then
+            echo "setup: uv could not make $venv with Python $wanted, expected $versions: set UV_PYTHON=/path/to/python" >&2
+            exit 1
+        fi
     fi
 fi
 [ "${SET:-}" != gpu ] || touch "$venv/.gpu"
