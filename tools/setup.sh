@@ -67,7 +67,8 @@ fi
 
 # --- the environment ----------------------------------------------------------------------------------
 echo "setup: making $venv with ${python:-the Python ${UV_PYTHON:-3.$newest} of $uv}"
-if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c "$supported"; then
+# one without pip was left half made
+if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c "import pip; $supported" 2>/dev/null; then
     rm -rf "$venv"
     if [ -n "$python" ]; then
         "$python" -m venv "$venv"
