@@ -143,7 +143,7 @@ def test_scale_of_the_test_songs(monkeypatch, bach10, tmp_path, args, scale):
     constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')
     seen = []
     monkeypatch.setattr('deepconvsep.separation.separator.Separator',
-                        lambda network, params, settings, batch_size: seen.append(settings))
+                        lambda network, params, settings, *more: seen.append(settings))
     monkeypatch.setattr('deepconvsep.separation.sound.separate_file', lambda *args, **more: None)
     assert trainCNNbach10.main(['--db', bach10, '--output', str(tmp_path), '--skip', '1'] + args) == 0
     assert seen == [dataclasses.replace(recipe.SETTINGS, scale_factor=scale)]

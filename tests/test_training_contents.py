@@ -29,7 +29,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 class PlainStep:
     """Stands in for the compiled step, whose arithmetic does not matter here: every step makes the weights smaller."""
 
-    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None):
+    def __init__(self, network, settings, terms, batch_size, seed=0, optimizer='adadelta', params=None,
+                 output_bias=0., learning_rate=None):
         random = np.random.RandomState(seed)
         self.params = [random.uniform(size=shape).astype(np.float32) for shape in network.param_shapes()]
         self.params = params or self.params

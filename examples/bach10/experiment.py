@@ -27,8 +27,7 @@ TRAINING = ('--network', 'compact', '--batch_size', '8', '--batch_memory', '800'
             '--scale_factor_test', str(recipe.SETTINGS.scale_factor), '--resume')
 
 #: By name: script that computes features, its data and flags; script that trains, its flags and epochs, which are
-# chosen
-#: so that all see about as many windows; the name of its models.
+#: chosen so that all see about as many windows; the name of its models.
 EXPERIMENTS = {
     'oracle': ('compute_features_bach10.py', ('Bach10',), (), 'trainCNNbach10.py', (), 10, 'CNNbach10'),
     'sibelius': ('compute_features_bach10sibelius.py', ('Sibelius',), ('--gt', '0', '--sample_size', '1'),
