@@ -2,8 +2,8 @@
 
 It is centred: frame `n` is centred on sample ``n * hop``. A signal of `L` samples has ``ceil(L / hop) + 2`` frames, and
 analysis followed by synthesis returns it exactly. All arithmetic is float64, or float32 where magnitudes of that type
-are asked for. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, "Monoaural audio source separation using deep
-convolutional neural networks", LVA/ICA 2017, section 2.
+are asked for and in streams with a window of that type. Source: P. Chandna, M. Miron, J. Janer and E. Gomez, "Monoaural
+audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
 """
 import numpy as np
 
@@ -63,8 +63,9 @@ def stft_frames(padded, window, hop, nfft, count):
     Returns
     -------
     ndarray of complex128, shape (..., count, nfft // 2 + 1)
+        complex64 when `padded` and `window` are float32.
     """
-    spectrum = np.empty(np.shape(padded)[:-1] + (count, nfft // 2 + 1), complex)
+    spectrum = np.empty(np.shape(padded)[:-1] + (count, nfft // 2 + 1), np.result_type(padded, window, np.complex64))
     for part, block in frame_blocks(padded, window, hop, nfft, count):
         spectrum[..., part, :] = block
     return spectrum
@@ -107,9 +108,9 @@ def overlap_add(frames, hop):
     """
     *lead, count, width = frames.shape
     if count == 0:
-        return np.zeros(tuple(lead) + (0,))
+        return np.zeros(tuple(lead) + (0,), frames.dtype)
     pieces = -(-width // hop)
-    rows = np.zeros(tuple(lead) + (count + pieces - 1, hop))
+    rows = np.zeros(tuple(lead) + (count + pieces - 1, hop), frames.dtype)
     for piece in range(pieces):
         part = frames[..., piece * hop:(piece + 1) * hop]
         rows[..., piece:piece + count, :part.shape[-1]] += part
@@ -119,7 +120,11 @@ def overlap_add(frames, hop):
 def synthesis_frames(X, window, nfft):
     """Windowed inverse FFTs of the frames `X`, shape (..., count, nfft // 2 + 1) -> (..., count, len(window))."""
     import scipy.fft
-    return scipy.fft.irfft(np.asarray(X, dtype=np.complex128), nfft)[..., :len(window)] * window
+    X = np.asarray(X)
+    frames = scipy.fft.irfft(X if X.dtype == np.complex64 else X.astype(np.complex128, copy=False), nfft)
+    frames = frames[..., :len(window)]
+    frames *= window.astype(frames.dtype, copy=False)
+    return frames
 
 
 def magnitudes(signal, window, hop, phase=False, out=None):
@@ -164,6 +169,7 @@ class STFT:
     Parameters
     ----------
     window : ndarray, shape (frame_size,)
+        All arithmetic is of its type, float64 or float32.
     hop : int
         In samples.
     channels : int
@@ -172,13 +178,13 @@ class STFT:
     def __init__(self, window, hop, channels=1):
         self.window, self.hop = window, hop
         self.length = 0
-        self._pending = np.zeros((channels, len(window) // 2))
+        self._pending = np.zeros((channels, len(window) // 2), window.dtype)
         self._frames = 0
 
     def push(self, block):
         """Take samples, shape (channels, samples); return the frames they complete, (channels, frames, bins)."""
         self.length += block.shape[1]
-        self._pending = np.concatenate([self._pending, block], axis=1)
+        self._pending = np.concatenate([self._pending, block], axis=1, dtype=self.window.dtype, casting='same_kind')
         return self._take(max(0, (self._pending.shape[1] - len(self.window)) // self.hop + 1))
 
     def finish(self):
@@ -208,27 +214,48 @@ class InverseSTFT:
     def __init__(self, window, hop):
         self.window, self.hop = window, hop
         self._skip = len(window) // 2
-        self._audio = self._norm = None
+        self._pieces = -(-len(window) // hop)
+        squares = np.zeros(self._pieces * hop)
+        squares[:len(window)] = np.asarray(window, float) ** 2
+        self._squares = squares.reshape(self._pieces, hop)
+        # what is added to the samples of the frames to come, in rows of `hop` samples, and frames so far
+        self._tail, self._frames = None, 0
 
     def push(self, spectrum):
         """Take frames, shape (..., frames, bins); return the samples that are final, shape (..., samples)."""
-        count = spectrum.shape[-2]
-        audio = overlap_add(synthesis_frames(spectrum, self.window, len(self.window)), self.hop)
-        norm = overlap_add(np.broadcast_to(self.window ** 2, (count, len(self.window))), self.hop)
-        if self._audio is not None and count:
-            audio[..., :self._audio.shape[-1]] += self._audio
-            norm[:len(self._norm)] += self._norm
-        elif self._audio is not None:
-            audio, norm = self._audio, self._norm
-        final = count * self.hop
-        self._audio, self._norm = audio[..., final:], norm[final:]
-        return self._normalised(audio[..., :final], norm[:final])
+        frames = synthesis_frames(spectrum, self.window, len(self.window))
+        *lead, count, width = frames.shape
+        rows = np.zeros(tuple(lead) + (count + self._pieces - 1, self.hop), frames.dtype)
+        if self._tail is not None:
+            rows[..., :self._pieces - 1, :] = self._tail
+        for piece in range(self._pieces):
+            part = frames[..., piece * self.hop:(piece + 1) * self.hop]
+            rows[..., piece:piece + count, :part.shape[-1]] += part
+        self._tail = rows[..., count:, :].copy()
+        self._frames += count
+        return self._normalised(rows[..., :count, :], self._frames - count)
 
     def finish(self):
         """Return the samples that are left, beyond the end of the signal that was analysed."""
-        return self._normalised(self._audio, self._norm)
+        rest = self._normalised(self._tail, self._frames)
+        missing = self._pieces * self.hop - len(self.window)
+        return rest[..., :rest.shape[-1] - missing]
 
-    def _normalised(self, audio, norm):
-        skip = min(self._skip, len(norm))
+    def _normalised(self, rows, first):
+        """Divide rows, of which the first has the number `first`, by the squares of the windows that reach them."""
+        numbers = np.arange(first, first + rows.shape[-2])
+        whole = (numbers >= self._pieces - 1) & (numbers < self._frames)
+        rows *= self._inverse(slice(None)).astype(rows.dtype)
+        for row in np.flatnonzero(~whole):
+            # fewer frames at either end
+            pieces = [piece for piece in range(self._pieces) if 0 <= numbers[row] - piece < self._frames]
+            rows[..., row, :] *= (self._inverse(pieces) / self._inverse(slice(None))).astype(rows.dtype)
+        audio = rows.reshape(rows.shape[:-2] + (-1,))
+        skip = min(self._skip, audio.shape[-1])
         self._skip -= skip
-        return audio[..., skip:] / np.where(norm == 0, 1, norm)[skip:]
+        return audio[..., skip:]
+
+    def _inverse(self, pieces):
+        """One over the sum of some of the squares of the window, 1 where that is 0."""
+        total = self._squares[pieces].sum(axis=0)
+        return 1 / np.where(total == 0, 1, total)

@@ -156,7 +156,7 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
 
         def masks(frames):
             windows = np.lib.stride_tricks.sliding_window_view(frames, 30, axis=0)[::5].transpose(0, 1, 3, 2)
-            return windows / (windows.sum(axis=1, keepdims=True) + 1e-30)
+            return ((window.copy(), window.sum(axis=0) + 1e-30) for window in windows)
         return masks
     monkeypatch.setitem(engines.ENGINES, 'theano', passing)
     network = dataclasses.replace(recipe.NETWORKS[3], name='x')
@@ -182,8 +182,9 @@ def test_confinement_is_the_product_of_both_masks(monkeypatch):
     blind /= blind.sum(axis=0)
 
     def fixed(network, params, settings, batch_size):
-        return lambda frames: np.broadcast_to(blind[None, :, None].astype(np.float32),
-                                              ((len(frames) - 30) // 5 + 1, 4, 30, 2049))
+        shares = np.broadcast_to(blind[:, None].astype(np.float32), (4, 30, 2049))
+        return lambda frames: ((shares.copy(), np.ones((30, 2049), np.float32))
+                               for _ in range((len(frames) - 30) // 5 + 1))
     monkeypatch.setitem(engines.ENGINES, 'theano', fixed)
     separator = Separator(dataclasses.replace(recipe.NETWORKS[3], name='x'), [], recipe.SETTINGS, batch_size=16)
 

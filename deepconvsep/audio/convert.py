@@ -73,7 +73,7 @@ def resample_blocks(blocks, rate_in, rate_out, channels):
 
     def resampled(block, last=False):
         nonlocal skip, done
-        part = stream.resample_chunk(np.ascontiguousarray(block), last=last).reshape(-1, channels)
+        part = stream.resample_chunk(np.ascontiguousarray(block, np.float64), last=last).reshape(-1, channels)
         cut = min(skip, len(part))
         skip -= cut
         # ends with the input, rounded to whole samples, and not with the samples behind it

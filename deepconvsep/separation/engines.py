@@ -1,4 +1,4 @@
-"""What computes the network's masks: Theano, or NumPy alone.
+"""What computes the network's outputs: Theano, or NumPy alone.
 
 Theano is the reference, and runs on a GPU too; it needs a C++ compiler. NumPy needs neither, and starts at once.
 """
@@ -64,24 +64,27 @@ def with_theano(network, params, settings, batch_size):
     Returns
     -------
     callable
-        ndarray (frames, channels, feat_size) -> masks (batch_size, sources, time_context, feat_size).
+        ndarray (frames, channels, feat_size) -> for each window that fits the frames, what
+        :func:`deepconvsep.network.masks.soft_masks` divides: the outputs, (sources, time_context, feat_size), and their
+        sum, (time_context, feat_size), with the masks' noise. The caller may overwrite them.
     """
     from deepconvsep.backend.prepare import prepare
     theano = prepare()
     from deepconvsep.network.build import build
-    from deepconvsep.network.masks import mask_noise, soft_masks, source_outputs
+    from deepconvsep.network.masks import source_outputs, weighted
 
     entry = theano.tensor.tensor4('magnitudes')
     output = build(network, entry, batch_size, params=params)
-    noise = theano.shared(mask_noise((1, network.time_context, network.feat_size), NOISE_SEED),
-                          broadcastable=(True, False, False))
-    masks = soft_masks(source_outputs(output), noise, settings.mask_eps, settings.mask_noise_in_numerator)
-    function = theano.function([entry], masks, allow_input_downcast=True)
+    noise = theano.shared(mask_noise((1, network.time_context, network.feat_size), NOISE_SEED,
+                                     theano.config.floatX), broadcastable=(True, False, False))
+    outputs, total = weighted(source_outputs(output), noise, settings.mask_eps, settings.mask_noise_in_numerator)
+    function = theano.function([entry], [*outputs, total], allow_input_downcast=True)
 
     def run(frames):
         windows = np.lib.stride_tricks.sliding_window_view(frames, network.time_context, axis=0)
         windows = windows[::network.time_context - settings.overlap]
-        return np.stack(function(np.ascontiguousarray(windows.transpose(0, 1, 3, 2))), axis=1)
+        *outputs, total = function(np.ascontiguousarray(windows.transpose(0, 1, 3, 2)))
+        return zip(zip(*outputs), total)
 
     return run
 
@@ -94,16 +97,12 @@ def with_numpy(network, params, settings, batch_size):
     noise = mask_noise((network.time_context, network.feat_size), NOISE_SEED) * np.float32(settings.mask_eps)
 
     def run(frames):
-        masks = np.empty((batch_size, len(network.outputs), network.time_context, network.feat_size), np.float32)
-        with np.errstate(over='ignore', invalid='ignore'):  # found in the masks
-            for window, outputs in zip(masks, ready.windows(frames, step)):
-                if settings.mask_noise_in_numerator:
-                    outputs += noise
-                    total = outputs.sum(axis=0)
-                else:
-                    total = outputs.sum(axis=0) + noise
-                np.divide(outputs, total, out=window)
-        return masks
+        for outputs in ready.windows(frames, step):
+            if settings.mask_noise_in_numerator:
+                outputs += noise
+                yield outputs, outputs.sum(axis=0)
+            else:
+                yield outputs, outputs.sum(axis=0) + noise
 
     return run
 

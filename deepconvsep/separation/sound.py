@@ -6,7 +6,7 @@ import numpy as np
 from deepconvsep import audio, command, progress
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError
-from deepconvsep.separation.separator import NotFinite
+from deepconvsep.separation.masking import NotFinite
 
 logger = command.get_logger('separation')
 
