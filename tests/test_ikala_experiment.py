@@ -57,6 +57,13 @@ def test_the_whole_chain(script, tmp_path):
     other = script(*command[:-3], 2, '--seconds', 2)
     assert other.returncode == 1 and 'was made with other flags or songs' in other.stderr
     assert methods['compact_within']['seconds_of_training'][0] > 0
+    for name in ('done_compact_within_sectoid_b.json', 'checkpoint_compact_within_sectoid_b.npz'):
+        (tmp_path / 'out' / 'models' / name).unlink()
+    for model in (tmp_path / 'out' / 'models').glob('model_compact_within_sectoid_b.*'):
+        model.unlink()
+    anew = script(*command)
+    assert anew.returncode == 0, anew.stderr
+    assert 'sectoid_b_01' in anew.stdout.split('separate_ikala.py')[1] and anew.stdout.count('separate_ikala.py') == 1
     varied = script(*command, '--networks', 'compact+shift', '--variants', 1, '--folds', 'sectoid_b')
     assert varied.returncode == 0, varied.stderr
     assert '--variants 1 --ways shift' in varied.stdout and '| compact+shift_within |' in varied.stdout

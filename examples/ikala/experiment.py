@@ -6,6 +6,7 @@ Two protocols, both by song: "within" leaves one song out and trains on the othe
 band and tests on the other. Every command is printed before it runs; what is finished is not done again. Writes
 <out>/scores.json and prints the table, of the rows that were asked for.
 """
+import itertools
 import os
 import sys
 
@@ -160,6 +161,9 @@ def run_fold(args, db, features, method, fold, train, test, clips, tested):
     flags = [*NETWORKS[network], '--nepochs', str(epochs), *TRAINING]
     done = os.path.join(args.out, 'models', 'done_%s.json' % model)
     record = {'flags': flags, 'train': train}
+    output = os.path.join(args.out, 'output', method)
+    stems = {name: [os.path.join(output, stem + '.wav') for stem in recipe.stem_names(name, recipe.SOURCES, True)]
+             for song in test for name in tested[song]}
     if os.path.exists(done):
         made = files.read_json(done, 'what a model was trained with')
         if any(made.get(key) != value for key, value in record.items()):
@@ -172,11 +176,11 @@ def run_fold(args, db, features, method, fold, train, test, clips, tested):
         run(HERE, 'trainCNN.py', '--db', db, '--feature_path', folder, '--output', args.out, '--model', model,
             *flags, '--resume', '--quiet')
         made = dict(record, seconds=round(processor_seconds() - before, 1))
+        # stems of a former model of this name
+        for path in filter(os.path.exists, itertools.chain(*stems.values())):
+            os.remove(path)
         files.write_json(done, made)
-    output = os.path.join(args.out, 'output', method)
-    names = [name for song in test for name in tested[song]]
-    todo = [name for name in names if not all(
-        os.path.exists(os.path.join(output, stem + '.wav')) for stem in recipe.stem_names(name, recipe.SOURCES, True))]
+    todo = [name for name, paths in stems.items() if not all(map(os.path.exists, paths))]
     if todo:
         run(HERE, 'separate_ikala.py', '-i', *[os.path.join(db, layout.FOLDER, name + '.wav') for name in todo],
             '-o', output, '-m', os.path.join(args.out, 'models', 'model_%s.pkl' % model), '--overwrite', '--quiet',
