@@ -51,7 +51,7 @@ def choose(wanted=None):
 
 
 def with_theano(network, params, settings, batch_size):
-    """Compile the function that turns scaled magnitudes into masks.
+    """Compile the function that turns scaled magnitudes into outputs and what they are divided by.
 
     Parameters
     ----------
