@@ -26,7 +26,7 @@ class Outcome:
     error: str | None = None
 
 
-def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
+def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False, threads=None):
     """Apply `function` to every item; an item that fails does not stop the others.
 
     A worker that dies (killed, out of memory) loses nothing: its item is done again by another one, and reported
@@ -49,6 +49,10 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
         What an item is, for the progress bar.
     quiet : bool
         No progress bar.
+    threads : int, optional
+        Threads of the libraries of each local process, unless OMP_NUM_THREADS is set; then one process is a local
+        process, too, so that results that depend on it in the last bit do not depend on `nprocs`. Default: the cores
+        are shared.
 
     Returns
     -------
@@ -63,10 +67,10 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False):
     items = list(items)
     if scheduler is not None:
         finished = _on_cluster(function, items, scheduler)
-    elif nprocs == 1 or len(items) < 2:
+    elif threads is None and nprocs == 1 or len(items) < 2:
         finished = ((index, _attempt(function, item)) for index, item in enumerate(items))
     else:
-        finished = _on_processes(function, items, min(nprocs, len(items)))
+        finished = _on_processes(function, items, min(nprocs, len(items)), threads)
     outcomes = {}
     with progress.Bar(len(items), unit + 's', '', quiet) as bar:
         for index, outcome in finished:
@@ -87,7 +91,7 @@ def _died(item):
                    % command.one_line(item))
 
 
-def _on_processes(function, items, nprocs):
+def _on_processes(function, items, nprocs, threads=None):
     """Yield (index, Outcome) from local processes.
 
     Every thread owns a pool of one process, so that it is known whose item a dead process had.
@@ -108,9 +112,9 @@ def _on_processes(function, items, nprocs):
                 fresh_pool()
         return _died(item)
 
-    with _threads_of_libraries(max(1, (os.cpu_count() or 1) // nprocs)), \
-            concurrent.futures.ThreadPoolExecutor(nprocs, initializer=fresh_pool) as threads:
-        futures = {threads.submit(work, item): index for index, item in enumerate(items)}
+    with _threads_of_libraries(threads or max(1, (os.cpu_count() or 1) // nprocs)), \
+            concurrent.futures.ThreadPoolExecutor(nprocs, initializer=fresh_pool) as workers:
+        futures = {workers.submit(work, item): index for index, item in enumerate(items)}
         try:
             for future in concurrent.futures.as_completed(futures):
                 yield futures[future], future.result()

@@ -10,7 +10,7 @@ from deepconvsep import command, files
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
-from deepconvsep.separation import former, page
+from deepconvsep.separation import former, page, side_by_side
 from deepconvsep.separation.engines import ENGINES
 from deepconvsep.separation.plan import FORMATS, gather, is_batch, plan_outputs, refuse_existing
 from deepconvsep.settings import WINDOWS, leaves_gaps
@@ -55,6 +55,7 @@ def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
                   help='what computes (default: theano; numpy, which needs no compiler, where Theano or a compiler is '
                        'missing)')
     page.add_flags(flags)
+    side_by_side.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
     recipe.add_separation_flags(flags)
@@ -127,7 +128,8 @@ def run(flags, inputs, recipe, loaded, program, argv):
             former.remove(plan, inputs, settings.sources, recipe, flags)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', loaded.path, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
-        failures += separate(plan, recipe, loaded, settings, flags)
+        elsewhere = side_by_side.wanted(flags, len(plan))
+        failures += (side_by_side.separate if elsewhere else separate)(plan, recipe, loaded, settings, flags)
     failed = {path for path, _ in failures}
     page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags, program, argv)
     return report(failures, len(inputs))
@@ -135,15 +137,12 @@ def run(flags, inputs, recipe, loaded, program, argv):
 
 def separate(plan, recipe, loaded, settings, flags):
     """Separate the files of the plan of :func:`readable`; return [(path, error)] of those that failed."""
-    from deepconvsep.separation.sound import separate_file
     separator = recipe.separator(loaded, settings, flags)
     failures = []
-    for path, outputs, guide in plan:
+    for item in plan:
+        path, outputs, _ = item
         try:
-            files.make_folder(os.path.dirname(outputs[0]))
-            separate_file(separator, path, outputs, guide, stereo=flags.stereo,
-                                     accompaniment_of=0 if flags.accompaniment else None, format=flags.format,
-                                     subtype=flags.subtype, quiet=flags.quiet)
+            side_by_side.separate_one(separator, item, flags, flags.quiet)
         except (InputError, OSError) as error:
             failures.append((path, error))
             continue
