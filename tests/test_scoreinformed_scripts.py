@@ -188,6 +188,24 @@ def test_a_timbre_model_goes_with_its_model(script, trees, trained, tmp_path):
     assert done.returncode == 1 and 'the model was trained without a timbre model: leave out' in done.stderr
 
 
+def test_trained_on_pieces_as_they_are_and_confined(script, trees, tmp_path):
+    """The features of Bach10's own script; the score's masks are a part of the training, and of the model."""
+    succeed(script(FOLDER + 'compute_features_bach10.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
+                   '--dtype', 'float32', '--quiet'))
+    losses = {}
+    for more in ((), ('--confine',)):
+        done = succeed(script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
+                              '--output', tmp_path / 'out', '--network', 'compact', '--nepochs', 0, '--nepochs_adam', 2,
+                              '--learning_rate', .0005, '--overlap', 0, '--batch_size', 4, '--output_bias', .1,
+                              '--skip_sep', '--overwrite', *more, '--quiet'))
+        loaded = store.load(str(tmp_path / 'out' / 'models' / 'model_CNNrwc_se1.pkl'), recipe.NETWORKS, 'this test')
+        assert loaded.settings.score.confine == bool(more) and loaded.training['optimizer'] == 'adam'
+        assert 'going on with adam' not in done.stderr
+        losses[bool(more)] = [float(value) for value in re.findall(r'loss (\S+) ', done.stderr)]
+    # from the first step on the score leaves less to learn
+    assert len(losses[True]) == 2 and losses[True][0] < .8 * losses[False][0], losses
+
+
 def test_without_training_the_model_that_is_there_is_taken(script, trees, trained, tmp_path):
     """Of the timing that its features had, which are gone."""
     for end in ('.pkl', '.json'):
@@ -275,6 +293,8 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
 @pytest.mark.parametrize('args, code, message', [
     (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
     (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),
+    (['--nepochs', '0', '--nepochs_adam', '0'], 2, '--nepochs 0 trains nothing, expected 1 or more'),
+    (['--nepochs_adam', '0', '--learning_rate', '1'], 2, '--learning_rate is of Adam: give --nepochs_adam too'),
     (['--gt', '0'], 1, 'has no features of the timing original for every piece'),
     ([], 1, 'there is no FEATURES/notes.json: compute the features with'),
     (['--function', 'build'], 2, "invalid choice: 'build'"),

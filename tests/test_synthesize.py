@@ -1,4 +1,5 @@
 """Open stand-ins for Bach10, Bach10 Sibelius and RWC: in time, in tune, as their scores say, the same by seed."""
+import itertools
 import os
 import re
 import shutil
@@ -245,7 +246,7 @@ def test_the_whole_chain(script, bank, tmp_path):
 
 def test_varied_timbre_changes_the_sound_and_not_the_score(script, tmp_path):
     needs('timgm6mb')
-    for folder, flags in (('plain', []), ('varied', ['--vary_timbre'])):
+    for folder, flags in (('plain', []), ('varied', ['--vary_timbre', '--relatives'])):
         succeed(script(SCRIPT, 'bach10', '--out', tmp_path / folder, '--banks', 'timgm6mb', '--number', 1, '--beats', 4,
                        *flags))
     plain, varied = tmp_path / 'plain' / PIECE, tmp_path / 'varied' / PIECE
@@ -263,6 +264,19 @@ def test_varied_timbre_changes_the_sound_and_not_the_score(script, tmp_path):
     assert done.returncode == 2 and '--vary_timbre is for pieces' in done.stderr
 
 
+def test_relatives_play_parts(monkeypatch):
+    """Each of the programs of an instrument plays; the notes are the same, and sound."""
+    needs('timgm6mb')
+    notes = [soundfonts.Played(.1, .9, 62, 80)]
+    found = {}
+    for program in (soundfonts.PROGRAMS['saxophone'][0], *soundfonts.RELATIVES['saxophone']):
+        samples = soundfonts.play('timgm6mb', 'saxophone', notes, 44100, program=program)
+        assert abs(cents_off(samples[15000:35000], 62)) < 60
+        found[program] = np.abs(np.fft.rfft(samples)) / np.linalg.norm(np.fft.rfft(samples))
+    pairs = list(itertools.combinations(found.values(), 2))
+    assert len(pairs) == 3 and all(np.dot(*pair) < .99 for pair in pairs)
+
+
 # --- what is wrong is named ---------------------------------------------------------------------------
 
 def test_missing_programs_are_named(monkeypatch):
@@ -277,6 +291,8 @@ def test_missing_programs_are_named(monkeypatch):
     (['bach10', '--banks', 'fluid', 'fluid'], 'expected one to three different ones'),
     (['bach10', '--banks', 'organ'], 'invalid choice'),
     (['bach10', '--banks', 'fluid', '--beats', '2'], 'expected 4 or more'),
+    (['bach10', '--banks', 'fluid', '--relatives'], '--relatives is for --vary_timbre'),
+    (['bach10', '--banks', 'recorded', '--relatives', '--vary_timbre'], 'not for the bank recorded, which has none'),
 ])
 def test_wrong_usage(script, tmp_path, flags, message):
     done = script(SCRIPT, *flags, '--out', tmp_path / 'x')

@@ -49,7 +49,7 @@ def of_recorded(name, recorded):
     return dataclasses.replace(arch, feat_size=recorded.info['feat_size']), terms, in_numerator
 
 
-def graph(name, written_out):
+def graph(name, written_out, confined=False):
     """Loss, terms, gradients and parameters of a recorded network as expressions of its input."""
     recorded = RecordedNetwork(name)
     arch, terms, in_numerator = of_recorded(name, recorded)
@@ -62,17 +62,32 @@ def graph(name, written_out):
     targets = [T.constant(recorded.targets[:, source].astype(real)) for source in range(recorded.targets.shape[1])]
     noise = T.constant(recorded.noise[:, 0].astype(real))
     params = lasagne.layers.get_all_params(net, trainable=True)
+    limits = [T.constant(np.random.RandomState(source).uniform(0, 1, recorded.targets[:, 0].shape).astype(real))
+              for source in range(len(targets))] if confined else None
     if written_out:
         loss, values, known, bias = objective.masked_loss(
             terms, net, lasagne.layers.get_output(net.input_layers), mixture, targets, noise, recorded.info['eps'],
-            in_numerator)
+            in_numerator, limits)
         gradients = theano.grad(None, params[:-1], known_grads=known, disconnected_inputs='ignore') + [bias]
     else:
-        masks = soft_masks(source_outputs(net), noise, recorded.info['eps'], in_numerator)
+        outputs = [output * limit for output, limit in zip(source_outputs(net), limits)] if confined else \
+            source_outputs(net)
+        masks = soft_masks(outputs, noise, recorded.info['eps'], in_numerator)
         total, values = objective.evaluate(terms, [mask * mixture for mask in masks], targets)
         loss = abs(total)
         gradients = theano.grad(loss, params, disconnected_inputs='ignore')
     return recorded, entry, loss, values, gradients, params
+
+
+def test_confined_gradients_are_those_of_theano():
+    with theano.configparser.change_flags(floatX='float64'):
+        found, expected = ([np.asarray(value) for value in theano.function([entry], [loss] + values + gradients)(
+            recorded.inputs)] for recorded, entry, loss, values, gradients, _ in (
+                graph('si_samp_float64', written_out, confined=True) for written_out in (True, False)))
+    free = graph('si_samp_float64', True)[0].values['loss0']
+    assert abs(found[0] - free) > 1e-3 * free
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize('name', sorted(RECORDED))

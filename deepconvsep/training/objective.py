@@ -66,7 +66,7 @@ def evaluate(terms, estimates, targets):
     return _sum([term.sign * value for term, value in zip(terms, values) if term.sign]), values
 
 
-def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
+def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator, limits=None):
     """The loss of a network behind soft masks, with its gradient back to the network's last layer.
 
     Automatic differentiation of the masks makes dozens of passes over spectrogram-sized arrays. Written out, with
@@ -75,7 +75,8 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
 
         dL/dz_j = 2 sign(total) [z_j > 0] (x g_j - sum_k g_k s_k) / d
 
-    for both kinds of masks of :func:`deepconvsep.network.masks.soft_masks`.
+    for both kinds of masks of :func:`deepconvsep.network.masks.soft_masks`. With `limits` l_j, these are what p_j, and
+    thereby its derivative, is multiplied by.
 
     Parameters
     ----------
@@ -88,6 +89,8 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     noise : tensor, same shape
     eps, in_numerator
         As in :func:`deepconvsep.network.masks.soft_masks`.
+    limits : list of tensor, optional
+        One per output of the network, shaped like the mixture: the masks of a score, which confine its outputs.
 
     Returns
     -------
@@ -107,6 +110,8 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     sums = [channels[place] + net.b[bias] for place, bias in sources]
     weighted = noise * number(eps)
     outputs = [T.nnet.relu(value) for value in sums]
+    if limits is not None:
+        outputs = [output * limit for output, limit in zip(outputs, limits)]
     if in_numerator:
         denominator = T.add(weighted * number(len(outputs)), *outputs)
         outputs = [output + weighted for output in outputs]
@@ -125,6 +130,8 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator):
     factor = number(2) * T.cast(T.sgn(total), real) / denominator
     by_output = [T.switch(value > 0, factor * ((mixture * slopes[j] if j in slopes else 0) - common), number(0))
                  for j, value in enumerate(sums)]
+    if limits is not None:
+        by_output = [slope * limit for slope, limit in zip(by_output, limits)]
     gradients = OrderedDict((channel, _sum([by_output[j] for j, (place, _) in enumerate(sources) if place == index]))
                             for index, channel in enumerate(channels))
     bias_gradient = T.zeros_like(net.b)

@@ -25,7 +25,7 @@ def parser(prog, description, defaults):
     add('--feature_path', help='folder of the features')
     add('--output', default=None, help='folder for models/ and output/ (default: the dataset\'s)')
     add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
-    add('--nepochs', type=command.positive_int, default=40, help='epochs')
+    add('--nepochs', type=command.non_negative_int, default=40, help='epochs')
     add('--time_context', type=command.positive_int, default=30, help='frames that the network sees')
     add('--overlap', type=command.non_negative_int, default=25, help='frames that successive windows share')
     add('--batch_size', type=command.positive_int, default=32, help='windows per step')
@@ -89,7 +89,8 @@ def run(flags, recipe, feature_paths, **at_test):
         raise UsageError('--output_bias is for a training from the start, not with --load: give one of them')
     output = flags.output or flags.db
     network = recipe.network(flags)
-    recipe.phases(flags)   # to refuse flags that do not fit before any work
+    if not sum(epochs for _, epochs in recipe.phases(flags)):
+        raise UsageError('--nepochs 0 trains nothing, expected 1 or more')
     if network.smallest < 1:
         raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
     songs = [] if flags.skip_sep else recipe.test_songs(flags)

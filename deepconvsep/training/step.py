@@ -22,6 +22,12 @@ from deepconvsep.training.adadelta import adadelta
 
 OPTIMIZERS = {'adadelta': adadelta, 'adam': lasagne.updates.adam}
 
+# far below any magnitude, and a float32
+SILENCE = np.float32(1e-30)
+# A score's mask in training is at least this: a source that the score excludes keeps a gradient, and no mask is a
+# quotient of two numbers next to 0, whose gradient is infinite.
+LEAST_LIMIT = np.float32(0.01)
+
 # parameters beyond which memory counts more than the time it takes to get it
 LARGE = 1 << 24
 
@@ -70,9 +76,14 @@ class Step:
         if output_bias and not params:
             self.net.b.set_value(np.full_like(self.net.b.get_value(), output_bias))
         noise = theano.shared(mask_noise((batch_size, frames, bins), seed))
+        limits = None
+        if settings.score and settings.score.confine:
+            # the masks that the mixture was multiplied by; where it is silent, they do not matter
+            limits = [T.maximum(seen[:, index] / (mixture + SILENCE), LEAST_LIMIT)
+                      for index in range(network.channels)]
         loss, values, known, bias_gradient = objective.masked_loss(
             terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
-            settings.mask_eps, settings.mask_noise_in_numerator)
+            settings.mask_eps, settings.mask_noise_in_numerator, limits)
         self.params = lasagne.layers.get_all_params(self.net, trainable=True)
         inner = [param for param in self.params if param is not self.net.b]
         gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')

@@ -5,13 +5,14 @@ Bach10: Duan, Pardo, "Soundprism: an online system for score-informed source sep
 classical music source separation", SMC 2017, sections 3 and 4.
 """
 import dataclasses
+import math
 import os
 import re
 
 import numpy as np
 
 from deepconvsep import audio, stft
-from deepconvsep.errors import InputError
+from deepconvsep.errors import InputError, UsageError
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
 from deepconvsep.recipes.bach10 import (
@@ -188,5 +189,16 @@ def test_songs(flags):
     return songs
 
 
+def phases(flags):
+    """Optimizers and their epochs: Adadelta and then, from the best epoch, Adam; without the one that has none.
+
+    Of Adam there are --nepochs_adam, or when that is None, a fifth of --nepochs.
+    """
+    adam = math.ceil(flags.nepochs / 5) if flags.nepochs_adam is None else flags.nepochs_adam
+    if flags.learning_rate and not adam:
+        raise UsageError('--learning_rate is of Adam: give --nepochs_adam too')
+    return [(name, epochs) for name, epochs in (('adadelta', flags.nepochs), ('adam', adam)) if epochs]
+
+
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-                   song_of=song_of)
+                   song_of=song_of, phases=phases)

@@ -1,7 +1,8 @@
 """Sampled instruments of Debian's SoundFonts and patches, played in time.
 
 Three independent families of samples: `fluid` (FluidR3, MIT), `timgm6mb` (TimGM6mb, GPL-2), `freepats` (FreePats,
-GPL-2+ with an exception for music made with it). Nothing of them is part of this project.
+GPL-2+ with an exception for music made with it); and `opl3` (CC BY-SA 4.0), FM synthesis of the same programs. Nothing
+of them is part of this project.
 """
 import functools
 import os
@@ -19,6 +20,11 @@ RATE = 44100
 
 #: General MIDI programs (from 0) and the range of notes that are used.
 PROGRAMS = {'bassoon': (70, 34, 68), 'clarinet': (71, 50, 79), 'saxophone': (66, 44, 75), 'violin': (40, 55, 88)}
+
+#: Programs of other instruments of the same kind, which sound as if the instrument were another one: English horn,
+#: soprano and alto saxophone, viola, cello and fiddle. All banks play all notes of the range with them: the oboe of
+#: TimGM6mb and the baritone saxophone of FluidR3 are silent for some.
+RELATIVES = {'bassoon': (69,), 'clarinet': (), 'saxophone': (64, 65), 'violin': (41, 42, 110)}
 
 #: Seconds rendered before the first instant, for notes that must be started early.
 LEAD = 1.
@@ -39,6 +45,7 @@ BANKS = {
     'fluid': Bank('fluidsynth', '/usr/share/sounds/sf2/FluidR3_GM.sf2', 'fluidsynth fluid-soundfont-gm', 'MIT'),
     'timgm6mb': Bank('fluidsynth', '/usr/share/sounds/sf2/TimGM6mb.sf2', 'fluidsynth timgm6mb-soundfont', 'GPL-2'),
     'freepats': Bank('timidity', '/etc/timidity/freepats.cfg', 'timidity freepats', 'GPL-2+ with exception'),
+    'opl3': Bank('fluidsynth', '/usr/share/sounds/sf2/OPL-3_FM_128M.sf2', 'fluidsynth opl3-soundfont', 'CC BY-SA 4.0'),
 }
 
 
@@ -72,13 +79,15 @@ def check(banks):
         raise InputError('there is no ' + '; no '.join(lines))
 
 
-def render(bank, instrument, notes, tuning=0., transposed=0):
+def render(bank, program, notes, tuning=0., transposed=0):
     """Play notes with a bank.
 
     Parameters
     ----------
-    bank, instrument : str
-        Of :data:`BANKS`, :data:`PROGRAMS`.
+    bank : str
+        Of :data:`BANKS`.
+    program : int
+        Of General MIDI, from 0.
     notes : list of Played
         Onsets from ``-LEAD``.
     tuning : float
@@ -94,7 +103,7 @@ def render(bank, instrument, notes, tuning=0., transposed=0):
     """
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = os.path.join(folder, 'part.mid'), os.path.join(folder, 'part.wav')
-        _write_midi(midi, PROGRAMS[instrument][0], notes, tuning - 100 * transposed, transposed)
+        _write_midi(midi, program, notes, tuning - 100 * transposed, transposed)
         if BANKS[bank].program == 'fluidsynth':
             command = ['fluidsynth', '-ni', '-q', '-g', '0.5', '-R', '0', '-C', '0', '-r', str(RATE), '-T', 'wav',
                        '-O', 's16', '-F', wav, BANKS[bank].path, midi]
@@ -131,7 +140,7 @@ def _write_midi(path, program, notes, bend, transposed):
 
 
 @functools.cache
-def attacks(bank, instrument, transposed=0):
+def attacks(bank, instrument, transposed=0, program=None):
     """How long after its start a note is heard, for every note of an instrument.
 
     A note counts as begun when the level (RMS of 10 ms) reaches a fifth of the highest of its first 0.4 s: 0 to 30 ms
@@ -142,9 +151,9 @@ def attacks(bank, instrument, transposed=0):
     dict of int to float
         Seconds, by MIDI number.
     """
-    _, low, high = PROGRAMS[instrument]
+    own, low, high = PROGRAMS[instrument]
     notes = [Played(1.5 * index, 1.5 * index + 0.8, midi, 80) for index, midi in enumerate(range(low, high + 1))]
-    samples = render(bank, instrument, notes, transposed=transposed)
+    samples = render(bank, own if program is None else program, notes, transposed=transposed)
     delays = {}
     for note in notes:
         start = int((note.onset + LEAD) * RATE)
@@ -153,14 +162,18 @@ def attacks(bank, instrument, transposed=0):
     return delays
 
 
-def play(bank, instrument, notes, length, tuning=0., transposed=0):
+def play(bank, instrument, notes, length, tuning=0., transposed=0, program=None):
     """Play notes so that they are heard at their onsets: each is started early by its attack.
 
     Parameters
     ----------
+    instrument : str
+        Of :data:`PROGRAMS`.
     length : int
         Samples of the result, from second 0.
-    bank, instrument, notes, tuning, transposed
+    program : int, optional
+        Of General MIDI, which plays instead of the instrument's own.
+    bank, notes, tuning, transposed
         As in :func:`render`.
 
     Returns
@@ -168,7 +181,8 @@ def play(bank, instrument, notes, length, tuning=0., transposed=0):
     numpy.ndarray
         float64, (length,).
     """
-    delays = attacks(bank, instrument, transposed)
+    program = PROGRAMS[instrument][0] if program is None else program
+    delays = attacks(bank, instrument, transposed, program)
     early = [note._replace(onset=note.onset - delays.get(note.midi, 0.)) for note in notes]
-    samples = render(bank, instrument, early, tuning, transposed)[int(LEAD * RATE):][:length]
+    samples = render(bank, program, early, tuning, transposed)[int(LEAD * RATE):][:length]
     return np.pad(samples, (0, length - len(samples)))

@@ -65,6 +65,9 @@ def main(argv=None):
     parser.add_arg('--vary_timbre', action='store_true',
                    help='bach10, sibelius: draw for each part a transposition of the samples and an equaliser, for '
                         'training data of more timbres than there are banks')
+    parser.add_arg('--relatives', action='store_true',
+                   help='with --vary_timbre: some parts are played by a relative of the instrument (an alto saxophone, '
+                        'a viola)')
     parser.add_arg('--seed', type=command.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
     parser.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
                    help='number of processes')
@@ -77,15 +80,19 @@ def main(argv=None):
         raise UsageError('--beats %g: expected 4 or more' % args.beats)
     if args.vary_timbre and args.layout == 'rwc':
         raise UsageError('--vary_timbre is for pieces, not for the samples of rwc')
+    if args.relatives and (not args.vary_timbre or RECORDED in args.banks):
+        raise UsageError('--relatives is for --vary_timbre, and not for the bank %s, which has none' % RECORDED)
     soundfonts.check([name for name in args.banks if name != RECORDED])
     if RECORDED in args.banks:
         recorded.check(args.recorded)
     players = {name: functools.partial(recorded.play, os.path.abspath(args.recorded)) if name == RECORDED
                else functools.partial(soundfonts.play, name) for name in args.banks}
     make_folder(args.out)
-    folder.check_record(args.out, {name: getattr(args, name) for name in (
-        'layout', 'banks', 'chorales', 'beats', 'note_seconds', 'vary_timbre', 'seed')}, name=layout.SYNTHESIS,
-        remedy='choose another --out', what='sounds')
+    made_by = {name: getattr(args, name) for name in ('layout', 'banks', 'chorales', 'beats', 'note_seconds',
+                                                      'vary_timbre', 'seed')}
+    if args.relatives:   # folders from before there were any do not name them
+        made_by['relatives'] = True
+    folder.check_record(args.out, made_by, name=layout.SYNTHESIS, remedy='choose another --out', what='sounds')
     if args.layout == 'rwc':
         make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
@@ -94,7 +101,7 @@ def main(argv=None):
         styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
         items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
         work = functools.partial(make_piece, args.out, players, args.layout, args.beats, args.vary_timbre,
-                                 args.seed)
+                                 args.relatives, args.seed)
     outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
     return features.conclude(outcomes, 'recordings', args.out)
 
@@ -109,7 +116,7 @@ def choose(args):
 
 # --- pieces -------------------------------------------------------------------------------------------
 
-def make_piece(out, players, tree, beats, vary_timbre, seed, item):
+def make_piece(out, players, tree, beats, vary_timbre, relatives, seed, item):
     """Write the four stems and the scores of a piece in one tempo style, unless they are there."""
     import scipy.signal  # here: it takes longer than all else that the script imports
     piece, number, style = item
@@ -142,7 +149,9 @@ def make_piece(out, players, tree, beats, vary_timbre, seed, item):
         detuning = tuning + generator.normal(0, 4)
         if vary_timbre:
             transposed = int(generator.choice(TRANSPOSITIONS))
-            dry = equalised(players[bank](name, part, length, detuning, transposed), generator)
+            other = {'program': int(generator.choice((soundfonts.PROGRAMS[name][0], *soundfonts.RELATIVES[name])))} \
+                if relatives else {}
+            dry = equalised(players[bank](name, part, length, detuning, transposed, **other), generator)
         else:
             dry = players[bank](name, part, length, detuning)
         wet = scipy.signal.fftconvolve(dry, room(generator, reverberation))[:length]

@@ -6,7 +6,6 @@ networks", ISMIR 2017.
 import argparse
 import dataclasses
 import functools
-import math
 import os
 
 import dataset as datasets
@@ -34,11 +33,11 @@ from deepconvsep.recipes.bach10_scoreinformed import (
 )
 from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as bach10
-from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, song_of
+from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, phases, song_of
 
 __all__ = ['DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST', 'SETTINGS', 'SOURCES',
            'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'add_guide_flags', 'add_score_flags', 'add_separation_flags',
-           'guide', 'read_scores', 'score_names', 'separator', 'song_of']
+           'guide', 'phases', 'read_scores', 'score_names', 'separator', 'song_of']
 
 #: Note arrays beside the features, by tag: the aligned score as it is, the coarse one as it is, and what the network
 #: is trained with, widened by the tolerance of an alignment.
@@ -67,7 +66,8 @@ def settings(flags):
     if flags.skip_train:
         return SETTINGS
     return dataclasses.replace(SETTINGS, score=dataclasses.replace(
-        read_notes_file(flags.feature_path), timbre=timbre_digest(flags.timbre_model_path)))
+        read_notes_file(flags.feature_path), timbre=timbre_digest(flags.timbre_model_path),
+        confine=bool(flags.confine)))
 
 
 def dataset(flags):
@@ -80,12 +80,6 @@ def sampled(*args, nsamples, seed, batch_size, **more):
     """The training data with other files in every epoch, when there is a number of them."""
     load = functools.partial(datasets.LargeDatasetMask2, *args, batch_size=batch_size, **more)
     return SampledDataset(load, nsamples, seed, batch_size) if nsamples else load(nsamples=0, seed=seed)
-
-
-def phases(flags):
-    """Optimizers and their epochs: Adadelta and then, from the best epoch, a fifth as many of Adam."""
-    adam = math.ceil(flags.nepochs / 5) if flags.nepochs_adam is None else flags.nepochs_adam
-    return [('adadelta', flags.nepochs)] + [('adam', adam)] * (adam > 0)
 
 
 def test_songs(flags):

@@ -2,8 +2,8 @@
 
     python -m examples.bach10_scoreinformed.trainCNNrwc_samp --db /path/to/Bach10/Sources --dbs /path/to/Sibelius
 
-Every epoch draws --nsamples of the feature files. Trains with Adadelta only. With --legacy the network has one branch
-with an output for each source, 11 arrays. Otherwise as trainCNNrwc.
+Every epoch draws --nsamples of the feature files. Trains with Adadelta, unless --nepochs_adam is given. With --legacy
+the network has one branch with an output for each source, 11 arrays. Otherwise as trainCNNrwc.
 """
 import os
 import sys

@@ -9,6 +9,8 @@ from examples.bach10_scoreinformed import recipe
 
 #: Timings of the generated pieces, in the order of preference.
 STYLES = ('gt', 'original')
+#: Ending of a feature file.
+FEATURES = '__m_.data'
 
 
 def parser(prog, description, defaults):
@@ -37,9 +39,12 @@ def run(flags):
     styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
 
     def name(style):
-        return '%s_%s%s' % (base, style, '_tm' if flags.timbre_model_path else '')
+        return '_'.join([base] + [style] * (style is not None) + ['tm'] * bool(flags.timbre_model_path))
 
     def folders(path):
+        if flags.gt is None and os.path.isdir(path) and any(file.endswith(FEATURES) for file in os.listdir(path)):
+            flags.model = name(None)   # of pieces as they are, which have one timing
+            return [path]
         pieces = data.pieces(path)
         for style in styles:
             found = [os.path.join(path, piece, style) for piece in pieces]
@@ -50,6 +55,6 @@ def run(flags):
                          'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
 
     models = os.path.join(flags.output or flags.db, 'models')
-    trained = [style for style in styles if os.path.exists(os.path.join(models, 'model_%s.pkl' % name(style)))]
+    trained = [style for style in (None, *styles) if os.path.exists(os.path.join(models, 'model_%s.pkl' % name(style)))]
     flags.model = name((flags.skip_train and trained or styles)[0])
     return training_flags.run(flags, folders, recipe.RECIPE)
