@@ -203,7 +203,7 @@ def test_demo_from_the_shipped_rendering(demo):
     scores = both['01-AchGottundHerr']
     assert set(scores) == set(recipe.SOURCES)
     assert np.mean([values['SDR'] - values['mixture SDR'] for values in scores.values()]) > 5
-    assert min(values['SDR'] - values['mixture SDR'] for values in scores.values()) > 3
+    assert min(values['SDR'] - values['mixture SDR'] for values in scores.values()) > 2.5
     page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
     assert page.count('<audio') == 9 + 5 and 'Ach Gott und Herr' in page and page.count('SHA-256 of the model') == 2
     song = both['sectoid_war-of-freedom']
