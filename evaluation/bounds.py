@@ -15,8 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-from deepconvsep import audio, command, files, jobs
+from deepconvsep import audio, command, files, jobs, stft
 from deepconvsep.errors import InputError
+from deepconvsep.metrics import ideal_ratio
 from deepconvsep.metrics import stems as metrics
 from examples.bach10 import recipe
 
@@ -51,41 +52,12 @@ def write(root, output, piece):
         raise InputError('%s has %d samples and %s %d, expected the same (give or take %d): it was cut off, restore it'
                          % (short, shortest, longest, length, metrics.LONGEST_TAIL))
     stems = np.stack([np.pad(stem, (0, length - len(stem))) for stem in stems])
-    for method, estimates in zip(METHODS, [[stems.sum(axis=0)] * len(stems), ideal_ratio_masked(stems)]):
+    masked = ideal_ratio.separate(stems, stft.blackmanharris(recipe.FRAME_SIZE), recipe.HOP_SIZE)
+    for method, estimates in zip(METHODS, [[stems.sum(axis=0)] * len(stems), masked]):
         for path, estimate in zip(paths, estimates):
             # as floats: a sum of stems may exceed full scale
             audio.write(os.path.join(output, method, os.path.basename(path)), estimate, recipe.SAMPLE_RATE,
                         subtype='FLOAT')
-
-
-def ideal_ratio_masked(stems, transform=None):
-    """Separate the sum of stems with the masks that only one who has the stems can know.
-
-    Parameters
-    ----------
-    stems : numpy.ndarray, shape (sources, samples)
-    transform : transform.transformFFT, optional
-        None: that of Bach10.
-
-    Returns
-    -------
-    numpy.ndarray
-        Same shape; they add up to the mixture where any source sounds.
-
-    Examples
-    --------
-    Signals that share no bin come out as they were:
-
-    >>> time = np.arange(44100) / 44100.
-    >>> tones = np.stack([np.sin(2 * np.pi * 440 * time), np.sin(2 * np.pi * 3000 * time)])
-    >>> bool(np.abs(ideal_ratio_masked(tones) - tones)[:, 4096:-4096].max() < 1e-3)
-    True
-    """
-    tt = transform or recipe.transform()
-    magnitudes = np.stack([tt.compute_file(stem) for stem in stems])
-    mixture, phase = tt.compute_file(stems.sum(axis=0), phase=True)
-    masks = magnitudes / np.maximum(magnitudes.sum(axis=0), np.finfo(float).tiny)
-    return np.stack([tt.compute_inverse(mask * mixture, phase)[:stems.shape[1]] for mask in masks])
 
 
 if __name__ == '__main__':

@@ -46,12 +46,18 @@ def test_bach10_in_another_order_is_said(tree, script):
     assert os.path.exists(os.path.join(folder, '01-AchGottundHerr_results.mat'))
 
 
-def test_bach10_sibelius_cases(tree, script):
-    root = tree('bach10_tree')
+def of_sibelius(root):
+    """Name the stems of a tree as those of Bach10 Sibelius, played fast; the folders of estimates and sources."""
     estimates, data = os.path.join(root, 'estimates', 'm1'), os.path.join(root, 'Bach10', 'Sources')
     for folder in (estimates, data):
         rename(folder, 'saxphone', 'saxophone')
         rename(folder, 'Herr-', 'Herr_fast_')
+    return estimates, data
+
+
+def test_bach10_sibelius_cases(tree, script):
+    root = tree('bach10_tree')
+    estimates, data = of_sibelius(root)
     os.rename(data, os.path.join(root, 'Bach10', 'Source separation'))
     out = passed(script('-m', 'evaluation.Bach10_eval_only_original', '--db', os.path.join(root, 'Bach10'),
                         '--estimates', os.path.join(root, 'estimates')))
@@ -105,10 +111,7 @@ def test_row_of_the_voice(golden, script, tmp_path):
 
 def test_a_case_leaves_the_stems_of_others_alone(tree, script):
     root = tree('bach10_tree')
-    estimates, data = os.path.join(root, 'estimates', 'm1'), os.path.join(root, 'Bach10', 'Sources')
-    for folder in (estimates, data):
-        rename(folder, 'saxphone', 'saxophone')
-        rename(folder, 'Herr-', 'Herr_fast_')
+    estimates, data = of_sibelius(root)
     for leaf in os.listdir(estimates):
         shutil.copy(os.path.join(estimates, leaf), os.path.join(estimates, leaf.replace('_fast_', '_gt_')))
     out = passed(script('-m', 'evaluation.Bach10_eval_only_original', '--db', data, '--case', 'fast',

@@ -7,14 +7,16 @@ FRAME, HOP = 2048, 512   # samples
 BLOCK = 1 << 16   # samples at a time
 
 
-def separate(stems, frame_size=FRAME, hop_size=HOP, block=BLOCK):
+def separate(stems, window=None, hop_size=HOP, block=BLOCK):
     """Separate the sum of stems with ideal ratio masks: of each bin the share of a stem's magnitude in that of all.
 
     Parameters
     ----------
     stems : ndarray, shape (sources, samples)
-    frame_size, hop_size : int, optional
-        Of the STFT, with a Hann window, in samples.
+    window : ndarray, optional
+        Of the STFT, as long as its frames. Default: a Hann window of 2048 samples.
+    hop_size : int, optional
+        In samples.
     block : int, optional
         Samples that are transformed at a time; the result does not depend on it.
 
@@ -32,7 +34,7 @@ def separate(stems, frame_size=FRAME, hop_size=HOP, block=BLOCK):
     >>> bool(np.abs(separate(tones) - tones)[:, 4096:-4096].max() < 1e-3)
     True
     """
-    window = np.hanning(frame_size)
+    window = np.hanning(FRAME) if window is None else window
     analysis = stft.STFT(window, hop_size, len(stems))
     synthesis = stft.InverseSTFT(window, hop_size)
     found = []

@@ -16,12 +16,11 @@ import numpy as np
 
 from deepconvsep import audio, command, files, stft
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import records
+from deepconvsep.metrics import ideal_ratio, records
 from deepconvsep.recipe import song_of
 from evaluation import bounds
 from examples.ikala import frets_on_fire, layout, recipe, untrained, variants
 from examples.running import ROOT, run
-from transform import transformFFT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -213,9 +212,7 @@ def write_bounds(db, output, name):
     if all(os.path.exists(path) for both in paths for path in both):
         return
     settings = recipe.SETTINGS
-    masked = bounds.ideal_ratio_masked(np.stack([voice, music]), transformFFT(
-        frameSize=settings.frame_size, hopSize=settings.hop_size, sampleRate=settings.sample_rate,
-        window=stft.blackmanharris))
+    masked = ideal_ratio.separate(np.stack([voice, music]), stft.blackmanharris(settings.frame_size), settings.hop_size)
     for both, estimates in zip(paths, [[mixture] * 2, masked]):
         for path, estimate in zip(both, estimates):
             files.make_folder(os.path.dirname(path))
