@@ -32,7 +32,7 @@ lint:
 smoke:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py --shipped -o $(VENV)/demo
-	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest $(foreach name,repairs needed network training separation,tests/test_$(name).py) \
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest $(foreach name,repairs needed network objective training separation,tests/test_$(name).py) \
 		-k '(test_repairs and not graphs) or test_needed or (recorded and dsd100) or killed_and_resumed or stems_add_up'
 
 # The figures of docs/speed.md, each as a ratio within one run.

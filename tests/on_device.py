@@ -41,17 +41,17 @@ def zero_results_of_clblast():
 def main(path, name):
     if theano.config.device.startswith('opencl'):
         zero_results_of_clblast()
-    import test_training
+    import test_objective
 
     from deepconvsep.network.build import build
     from deepconvsep.settings import Settings
     from deepconvsep.training.step import Step
 
-    recorded, entry, loss, values, gradients, params = test_training.graph(name, written_out=True)
+    recorded, entry, loss, values, gradients, params = test_objective.graph(name, written_out=True)
     arrays = theano.function([entry], [loss] + values + gradients)(recorded.inputs.astype('float32'))
     results = {'gradient%02d' % number: array for number, array in enumerate(arrays)}
 
-    arch, terms, in_numerator = test_training.of_recorded(name, recorded)
+    arch, terms, in_numerator = test_objective.of_recorded(name, recorded)
     net = build(arch, entry, len(recorded.inputs), params=[param.astype('float32') for param in recorded.params])
     results['outputs'] = theano.function([entry], lasagne.layers.get_output(net))(recorded.inputs.astype('float32'))
 

@@ -1,6 +1,5 @@
 """The evaluation program of DSD100, run as users do, against the results that the MATLAB code left."""
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -9,32 +8,22 @@ import numpy as np
 import pytest
 import scipy.io
 import soundfile
-from evaluation_tree import assert_same_structure, copy, fields, passed, rename
+from evaluation_tree import (
+    SONG,
+    assert_same_structure,
+    dsd,
+    everything,
+    fields,
+    passed,
+    rename,
+    second_song,
+    small,
+    tree,
+)
 
 from deepconvsep.metrics import program, records
 
-
-@pytest.fixture
-def tree(golden, tmp_path):
-    """A copy of a recorded tree of a data set with estimates: ``tree('dsd_tree')``."""
-    return lambda name: copy(golden, tmp_path, name)
-
-
-SONG = '901 - Fake'
-
-
-@pytest.fixture
-def dsd(tree, script):
-    """A DSD100 tree and the program that evaluates it."""
-    root = tree('dsd_tree')
-
-    def evaluate(*args, code=0, estimates='estimates', module=True):
-        how = ('-m', 'evaluation.DSD100_eval_only') if module else ('evaluation/DSD100_eval_only.py',)
-        return script(*how, '--db', os.path.join(root, 'DSD100'), '--estimates', os.path.join(root, estimates), *args)
-    evaluate.root = root
-    evaluate.stems = os.path.join(root, 'estimates', 'methodA', 'Test', SONG)
-    evaluate.results = os.path.join(root, 'estimates', 'methodA', 'Test', SONG + '_results')
-    return evaluate
+__all__ = ['dsd', 'small', 'tree']
 
 
 def test_dsd100_as_the_matlab_code(dsd, golden):
@@ -62,46 +51,6 @@ def test_dsd100_layouts_that_the_scripts_write(dsd, golden):
                           golden('8_evaluation/dsd_results_1.mat'))
 
 
-@pytest.fixture
-def small(dsd):
-    """The DSD100 tree cut to one window and one channel, which is faster to evaluate."""
-    for path in everything(dsd):
-        samples, rate = soundfile.read(path, dtype='int16', always_2d=True)
-        soundfile.write(path, samples[:12400, 0], rate, subtype='PCM_16')
-    return dsd
-
-
-def everything(dsd):
-    folders = os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG), dsd.stems
-    return [os.path.join(folder, leaf) for folder in folders for leaf in os.listdir(folder)]
-
-
-def second_song(dsd):
-    """A copy of the song and its estimates under another name."""
-    shutil.copytree(os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', SONG),
-                    os.path.join(dsd.root, 'DSD100', 'Sources', 'Test', '902 - B'))
-    shutil.copytree(dsd.stems, os.path.join(os.path.dirname(dsd.stems), '902 - B'))
-
-
-def test_a_second_run_skips_what_is_finished(small):
-    first = passed(small())
-    times = os.stat(small.results + '.json').st_mtime_ns
-    assert passed(small()) == first
-    assert os.stat(small.results + '.json').st_mtime_ns == times
-    passed(small('--overwrite'))
-    assert os.stat(small.results + '.json').st_mtime_ns > times
-
-
-def test_a_new_estimate_is_evaluated_again(small):
-    passed(small())
-    path = os.path.join(small.stems, 'mixture_bass.wav')
-    samples, rate = soundfile.read(path, dtype='int16')
-    soundfile.write(path, samples // 2, rate)
-    before = records.read(small.results + '.json')['targets']['bass']['scores']['ISR']
-    passed(small())
-    assert records.read(small.results + '.json')['targets']['bass']['scores']['ISR'] != before
-
-
 def test_a_missing_estimate_is_named_or_counted(small):
     other = os.path.join(small.root, 'DSD100', 'Sources', 'Test')
     shutil.copytree(os.path.join(other, SONG), os.path.join(other, '902 - More'))
@@ -115,20 +64,6 @@ def test_a_missing_estimate_is_named_or_counted(small):
     process = small('--id', '3')
     passed(process, 1)
     assert '--id 3 is too high: there are 2 tasks' in process.stderr
-
-
-def test_results_of_estimates_that_are_gone_are_named(small):
-    """They stay, and plots would show them."""
-    second_song(small)
-    passed(small())
-    process = small('--id', '1')
-    passed(process)
-    assert 'left out now' not in process.stderr
-    shutil.rmtree(os.path.join(os.path.dirname(small.stems), '902 - B'))
-    process = small('--allow_missing')
-    passed(process)
-    assert '902 - B_results.json is of stems that are left out now: remove it, or plots and' in process.stderr
-    assert SONG + '_results.json is of' not in process.stderr
 
 
 @pytest.mark.parametrize('name, content, message', [
@@ -277,19 +212,6 @@ def test_v4_is_that_of_museval(small):
     np.testing.assert_allclose(records.decode(v4['accompaniment']['scores']['SDR']), expected, rtol=0, atol=1e-9)
 
 
-def test_a_record_of_another_version_is_refused(small):
-    from deepconvsep.errors import InputError
-    passed(small())
-    with open(small.results + '.json') as source:
-        record = json.load(source)
-    with open(small.results + '.json', 'w') as out:
-        json.dump(dict(record, version=99), out)
-    with pytest.raises(InputError, match="version 99, expected 'deepconvsep.evaluation' version 1"):
-        records.read(small.results + '.json')
-    passed(small())
-    assert records.read(small.results + '.json')['version'] == 1
-
-
 def test_songs_are_no_methods(small):
     """The layout of separate_dsd.py for several songs: <estimates>/<song>/vocals.wav, with the page of --report."""
     rename(small.stems, 'mixture_', '')
@@ -325,35 +247,3 @@ def test_songs_of_the_same_name_in_dev_and_test(small):
     passed(process, 1)
     assert 'may be of Test or Dev: songs of both have this name, put the folder %s into one called' % SONG \
         in process.stderr
-
-
-def test_results_of_other_sounds_than_are_there_now_are_refused(small, script):
-    """By every program that reads them, until they are computed again."""
-    passed(small())
-    readers = [('-m', 'plots.scores', '--input', os.path.join(small.root, 'estimates'), '--format', 'png'),
-               ('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates'))]
-    path = os.path.join(small.stems, 'mixture_bass.wav')
-    os.utime(path)
-    for reader in readers:
-        passed(script(*reader))
-    samples, rate = soundfile.read(path, dtype='int16')
-    soundfile.write(path, samples // 2, rate)
-    for reader in readers:
-        process = script(*reader)
-        passed(process, 1)
-        assert '_results.json was made from another ' in process.stderr and 'mixture_bass.wav than' in process.stderr
-    passed(small())
-    for reader in readers:
-        passed(script(*reader))
-    os.remove(path)
-    passed(script(*readers[0]))   # nothing to compare with
-
-
-def test_another_mat_file_is_not_taken_for_the_results(small, golden, script):
-    passed(small())
-    shutil.copy(golden('8_evaluation/dsd_results_1.mat'), small.results + '.mat')
-    process = script('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates'))
-    passed(process, 1)
-    assert '_results.mat is not the one that was written with' in process.stderr
-    passed(small())
-    passed(script('-m', 'evaluation.handle_voice_eval_results', '--input', os.path.join(small.root, 'estimates')))

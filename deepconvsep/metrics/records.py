@@ -160,6 +160,11 @@ def read(path):
     return _checked(record, path)
 
 
+def read_all(folder):
+    """The records in a folder, `*.json`, by name."""
+    return [read(os.path.join(folder, name)) for name in sorted(os.listdir(folder)) if name.endswith('.json')]
+
+
 def _checked(record, path):
     """The record, when it has all that :func:`write` writes and the tables and plots use."""
     fine = {name: isinstance(record.get(name), str) for name in ('track', 'method', 'subset')}

@@ -52,7 +52,8 @@ def add_guide_flags(flags):
                        'the same for training and separating')
     flags.add_arg('--confine', action=argparse.BooleanOptionalAction, default=None,
                   help='multiply the masks of the network by those of the score, so that no stem gets what its score '
-                       'excludes (default: as the settings of the model say)')
+                       'excludes; in training, in the loss as well, and in the settings of the model (default: as the '
+                       'settings of the model say; in training, no)')
 
 
 METHODS = ('network', 'nmf', 'network+nmf')

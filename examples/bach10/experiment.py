@@ -99,10 +99,7 @@ def collect(results):
     """Means over the pieces: ``[method][instrument][measure]``, in dB."""
     means = {}
     for method in sorted(os.listdir(results)):
-        folder = os.path.join(results, method)
-        tracks = [records.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))
-                  if name.endswith('.json')]
-        for row in tables.summarize(tracks):
+        for row in tables.summarize(records.read_all(os.path.join(results, method))):
             means.setdefault(method, {}).setdefault(row['target'], {})[row['measure']] = round(row['mean'], 2)
     return means
 

@@ -26,9 +26,9 @@ def parser(prog, description, defaults, unused=()):
     made.add_arg('--dbs', default=None, help='folder of Bach10 Sibelius, whose pieces are separated too')
     made.add_arg('--network', choices=('published', 'compact'), default='published',
                  help='published: 214 million parameters; compact: 0.7 million')
-    made.add_arg('--nepochs_adam', type=command.non_negative_int, default=0,
+    made.add_arg('--nepochs_adam', type=command.non_negative_int, default=defaults.get('nepochs_adam', 0),
                  help='epochs with Adam, from the best epoch on%s'
-                      % ('; default: a fifth of --nepochs' if 'nepochs_adam' in defaults else ''))
+                      % ('; default: a fifth of --nepochs' if defaults.get('nepochs_adam', 0) is None else ''))
     made.add_arg('--learning_rate', type=command.positive_float, default=None, help='of Adam (default: 0.001)')
     made.add_arg('--scale_factor_test', type=command.positive_float, default=recipe.SCALE_FACTOR_TEST,
                  help='as --scale_factor, when the test songs are separated')
@@ -37,7 +37,7 @@ def parser(prog, description, defaults, unused=()):
     for name in unused:
         made.add_arg('--' + name, type=command.switch, default=None, metavar='0|1',
                      help='without effect, as in the original')
-    made.set_defaults(unused=unused, **{name: defaults[name] for name in defaults if name == 'nepochs_adam'})
+    made.set_defaults(unused=unused)
     return made
 
 

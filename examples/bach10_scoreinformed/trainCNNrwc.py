@@ -2,10 +2,10 @@
 
     python -m examples.bach10_scoreinformed.trainCNNrwc --db /path/to/Bach10/Sources --dbs /path/to/Sibelius
 
-Reads the features and notes of compute_features_bach10rwc, or those of compute_features_bach10: pieces as they are,
-without a timing in the name. Trains with Adadelta and then, from the best epoch on, a
-fifth as many epochs with Adam; the best epoch is kept. The name of the model gets _x with --function build_ca_1x1, the
-timing, _gt or _original, and _tm with a timbre model. Writes <output>/models/model_<model>.pkl and
+Reads the features and notes of compute_features_bach10rwc, or those of compute_features_bach10: pieces as they are.
+Trains with Adadelta and then, from the best epoch on, a fifth as many epochs with Adam; the best epoch is kept. The
+name of the model gets _x with --function build_ca_1x1, the timing, _gt or _original, unless the pieces are as they are,
+and _tm with a timbre model. Writes <output>/models/model_<model>.pkl and
 <output>/output/<model>/<piece>-<source>.wav: Bach10 separated with the scores <instrument>_b.txt of each piece.
 """
 import os

@@ -3,14 +3,13 @@ import os
 
 from deepconvsep import command
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.features import tensors
 from examples.bach10 import recipe as data
 from examples.bach10 import training_flags
 from examples.bach10_scoreinformed import recipe
 
 #: Timings of the generated pieces, in the order of preference.
 STYLES = ('gt', 'original')
-#: Ending of a feature file.
-FEATURES = '__m_.data'
 
 
 def parser(prog, description, defaults):
@@ -42,7 +41,8 @@ def run(flags):
         return '_'.join([base] + [style] * (style is not None) + ['tm'] * bool(flags.timbre_model_path))
 
     def folders(path):
-        if flags.gt is None and os.path.isdir(path) and any(file.endswith(FEATURES) for file in os.listdir(path)):
+        flat = flags.gt is None and os.path.isdir(path)
+        if flat and any(file.endswith(tensors.MAGNITUDES + '.data') for file in os.listdir(path)):
             flags.model = name(None)   # of pieces as they are, which have one timing
             return [path]
         pieces = data.pieces(path)

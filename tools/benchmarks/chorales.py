@@ -99,9 +99,7 @@ def collect(results):
     """``[method][instrument][measure]``: mean and standard deviation over the pieces, in dB, and the mean SDRs."""
     scores = {}
     for method in sorted(os.listdir(results)):
-        folder = os.path.join(results, method)
-        tracks = [records.read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))
-                  if name.endswith('.json')]
+        tracks = records.read_all(os.path.join(results, method))
         found = scores[method] = {'pieces': len(tracks)}
         for row in tables.summarize(tracks):
             found.setdefault(row['target'], {})[row['measure']] = [round(row['mean'], 2), round(row['sd'], 2)]

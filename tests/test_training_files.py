@@ -1,0 +1,93 @@
+"""log.py, checkpoint.py, store.py: what a training writes, and that it is whole or not there."""
+import csv
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from test_training import small_features, start
+from test_training_contents import plain_step
+
+import dataset
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
+from deepconvsep.models import store
+from deepconvsep.network import architecture
+
+__all__ = ['plain_step', 'small_features']
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def test_the_table_of_epochs_keeps_its_columns(small_features, tmp_path):
+    def columns():
+        with open(tmp_path / 'log_x.csv') as table:
+            return next(csv.reader(table))
+    start(tmp_path, small_features, 'song2').run(1)
+    before = columns()
+    again = start(tmp_path, small_features, 'song2')
+    assert again.resume()
+    again.run(2)
+    assert columns() == before == ['epoch', 'loss', 'seconds', 'examples_per_second', 'vocals', 'bass', 'drums', 'beta',
+                                   'alpha', 'beta_voc', 'validation', 'best']
+
+
+def test_the_model_knows_its_features_and_what_was_held_out(small_features, tmp_path):
+    start(tmp_path, small_features, 'song2', held_out=['song2']).run(1)
+    training = json.loads((tmp_path / 'model_x.json').read_text())['training']
+    assert training['held_out'] == ['song2']
+    assert {kind: set(found) for kind, found in training['features'].items()} == dict.fromkeys(
+        ('training', 'held out'), {'records', 'samples', 'dates'})
+
+
+@pytest.mark.parametrize('what', ['checkpoint.save(path, [np.ones(99999)], [np.ones(99999)], {})',
+                                  'log.plot_losses(path, [{"epoch": 1, "loss": 2}], ())',
+                                  'log.write_losses(path, [{"loss": 2}] * 9999)',
+                                  'pickles_to(path)'])
+def test_a_full_disk_is_one_error_that_names_the_file(tmp_path, what):
+    code = """
+        import resource, signal, sys
+        import numpy as np
+        from deepconvsep import files
+        from deepconvsep.formats import pickles
+        from deepconvsep.training import checkpoint, log
+        import matplotlib.pyplot
+
+        def pickles_to(path):
+            with files.atomic_path(path) as temporary:
+                pickles.dump_arrays(temporary, [np.ones(99999)])
+        path = sys.argv[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        try:
+            %s
+        except OSError as error:
+            print(error.filename, error.strerror)
+        """ % what
+    done = subprocess.run([sys.executable, '-c', textwrap.dedent(code), str(tmp_path / 'kept.x')], cwd=ROOT,
+                          capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ('%s File too large\n' % (tmp_path / 'kept.x'), '')
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_names_that_are_no_text(tmp_path):
+    folder = os.path.join(os.fsencode(str(tmp_path)), b'f\xe9')
+    os.mkdir(folder)
+    name = os.fsdecode(os.path.join(folder, b's\xf6ng.data'))
+    tensors.save_tensor(name, np.ones((5, 90, 17)), '__m_')
+    run = start(tmp_path / 'run', os.path.dirname(name))
+    run.run(1)
+    assert start(tmp_path / 'run', os.path.dirname(name)).resume()
+    data = dataset.LargeDataset(os.path.dirname(name), time_context=30, scratch_path=str(tmp_path / 'scratch'))
+    assert len(data()) == 2
+    data.close()
+
+
+def test_weights_beyond_float32_are_refused(tmp_path):
+    arrays = [np.full(shape, 0.1) for shape in architecture.DSD100.param_shapes()]
+    arrays[3].flat[0] = -1e39
+    np.savez(str(tmp_path / 'm.npz'), *arrays)
+    with pytest.raises(InputError, match=r'm.npz holds 1e\+39 in array 3 of 15, expected what float32 can hold'):
+        store.load(str(tmp_path / 'm.npz'), (architecture.DSD100,), 'this training')
