@@ -115,6 +115,8 @@ class Instrument:
         Musicians to read; 1, 2 and 3 by default.
     allowed_dynamics : list of str, optional
         Dynamics to read; ``'P'``, ``'F'`` and ``'M'`` by default.
+    problems : list, optional
+        Takes what would be raised, for a check of the whole database; the file is left out.
 
     Attributes
     ----------
@@ -135,7 +137,7 @@ class Instrument:
         missing musician are left out with a warning.
     """
 
-    def __init__(self, path, instid, allowed_styles=None, allowed_case=None, allowed_dynamics=None):
+    def __init__(self, path, instid, allowed_styles=None, allowed_case=None, allowed_dynamics=None, problems=None):
         self.path, self.instid = path, instid
         self.allowed_styles = allowed_styles
         self.allowed_case = CASES if allowed_case is None else allowed_case
@@ -143,8 +145,13 @@ class Instrument:
         self.wav_list, self.notes_code, self.notes_len, self.notes = [], [], [], []
         for case in self.allowed_case:
             for wav_path in self._files(case):
-                self._add(wav_path, case)
-        if not self.notes:
+                try:
+                    self._add(wav_path, case)
+                except InputError as error:
+                    if problems is None:
+                        raise
+                    problems.append(error)
+        if not self.notes and not problems:
             raise InputError('there are no notes of instrument %s in %s, expected %s with .WAV files, and mat/<name>'
                              '.wav.mat beside wav' % (instid, path, os.path.join('wav', '%s<1-3>' % instid)))
         self.total_notes = len(self.notes)

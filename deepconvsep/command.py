@@ -155,6 +155,13 @@ non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or mo
 share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')
 
 
+def path(text):
+    """A path or a name; an empty one, which an unset variable of a shell gives, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("got '', expected a path: is a variable of the shell empty?")
+    return text
+
+
 def switch(text):
     """A flag of the original that is given as a number: 0/1, also yes/no, true/false."""
     values = {'0': False, 'false': False, 'no': False, '1': True, 'true': True, 'yes': True}

@@ -103,6 +103,20 @@ def open_regular(path):
     return source
 
 
+#: How a Git LFS pointer begins: the text that stands in a checkout for a large file that was not fetched.
+LFS_POINTER = b'version https://git-lfs.github.com/spec/'
+
+
+def damage(path, advice):
+    """What to do about a file that cannot be read as what it should be: `advice`, or to fetch what it points to."""
+    try:
+        with open_regular(path) as source:
+            start = source.read(len(LFS_POINTER))
+    except OSError:
+        start = b''
+    return 'it is a Git LFS pointer in place of the file: run "git lfs pull" there' if start == LFS_POINTER else advice
+
+
 def write_json(path, value):
     """Write `value` as indented JSON with sorted keys, atomically. NaN and infinity are refused (ValueError)."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + '\n'
@@ -134,7 +148,8 @@ def read_json(path, what='a JSON file'):
     except OSError as error:
         raise InputError('cannot read %s: %s' % (path, error.strerror)) from error
     except (ValueError, RecursionError):
-        raise InputError('%s is not JSON, expected %s: restore or remove it' % (path, what)) from None
+        raise InputError('%s is not JSON, expected %s: %s'
+                         % (path, what, damage(path, 'restore or remove it'))) from None
     if not isinstance(value, dict):
         raise InputError('%s holds a JSON %s, expected %s: restore or remove it' % (path, type(value).__name__, what))
     return value

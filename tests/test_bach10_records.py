@@ -300,6 +300,29 @@ def test_validate_names_what_is_wrong(trees, capsys):
     assert out.splitlines()[-1] == '9 songs and 1 files missing, 2 damaged'
 
 
+def test_validate_names_every_damaged_description(trees, capsys):
+    """Of two instruments, and all of one musician's."""
+    damaged = sorted(str(path) for path in (trees / 'rwc' / 'mat').iterdir())[::5]
+    for path in damaged:
+        with open(path, 'wb') as out:
+            out.write(b'version https://git-lfs.github.com/spec/v1\n')
+    (trees / 'db' / 'synthesis.json').write_text('{}')
+    assert compute_features_bach10rwc.main([*rwc_flags(trees), '--validate']) == 1
+    listed = capsys.readouterr().out.splitlines()
+    assert sorted(line.split(' ')[1] for line in listed if line.startswith('damaged: ')) == damaged
+    assert listed[-1].endswith('%d damaged' % len(damaged))
+    with pytest.raises(InputError, match='is not a description of RWC notes'):
+        compute_features_bach10rwc.main(rwc_flags(trees))
+
+
+def test_validate_when_no_description_can_be_read(trees, capsys):
+    for path in (trees / 'rwc' / 'mat').iterdir():
+        path.write_bytes(b'nothing')
+    assert compute_features_bach10rwc.main([*rwc_flags(trees), '--validate']) == 1
+    out = capsys.readouterr().out
+    assert out.count('damaged: ') == len(os.listdir(str(trees / 'rwc' / 'mat'))) and 'samples: 0 of 12 songs' in out
+
+
 def test_samples_of_another_rate_are_refused(trees):
     """They would play every note too low."""
     write_sample(trees / 'rwc', 'violin', 2, 'M', rate=22050)

@@ -6,7 +6,9 @@ import pytest
 from feature_tree import write, write_random
 
 import dataset
+from deepconvsep import files
 from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
 from deepconvsep.features.tensors import save_shape
 
 
@@ -82,6 +84,25 @@ def test_a_damaged_file_is_named_at_once(tmp_path, damage, message):
     with pytest.raises(InputError, match=message) as caught:
         dataset.LargeDataset(str(tmp_path))
     assert '\n' not in str(caught.value)
+
+
+def test_pointers_of_git_lfs_are_named(tmp_path):
+    pointer = b'version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * b'0' + b'\nsize 12345\n'
+    for name in ('song.shape', 'song.data', 'settings.json'):
+        (tmp_path / name).write_bytes(pointer)
+    path = str(tmp_path / 'song.data')
+    reads = [lambda: tensors.get_shape(tensors.shape_path(path)),
+             lambda: files.read_json(str(tmp_path / 'settings.json'))]
+    for read in reads:
+        with pytest.raises(InputError, match='Git LFS pointer in place of the file: run "git lfs pull"'):
+            read()
+    tensors.save_shape(tensors.shape_path(path), (1, 2, 513))
+    with pytest.raises(InputError, match='song.data holds 130 bytes.*: it is a Git LFS pointer'):
+        tensors.describe_tensor(path)
+    with open(path, 'wb') as out:
+        out.write(b'version 1')
+    with pytest.raises(InputError, match='song.data holds 9 bytes.*: compute the features again'):
+        tensors.describe_tensor(path)
 
 
 def test_inputs_and_targets_of_different_length(tmp_path):

@@ -7,14 +7,20 @@ import numpy as np
 import pytest
 import soundfile
 
+from deepconvsep import recipes
 from deepconvsep.formats import pickles
 from deepconvsep.models import store
 from deepconvsep.network import architecture
+from deepconvsep.separation import former, plan
 from examples.dsd100 import recipe
 
 DSD = 'examples/dsd100/separate_dsd.py'
 IKALA = 'examples/ikala/separate_ikala.py'
 STEMS = ['bass.wav', 'drums.wav', 'other.wav', 'vocals.wav']
+
+#: A pointer file of Git LFS, by its specification.
+POINTER = (b'version https://git-lfs.github.com/spec/v1\noid sha256:'
+           b'4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n')
 
 pytestmark = pytest.mark.filterwarnings('ignore')
 
@@ -35,6 +41,13 @@ pytestmark = pytest.mark.filterwarnings('ignore')
     (['-i', 'WAV', '-o', 'out', '-m', 'WAV'], 1, 'is not a model'),
     (['-i', 'text.wav', '-o', 'out', '-m', 'MODEL'], 1, 'text.wav is not a sound file'),
     (['-i', 'vocals.wav', '-o', '.', '-m', 'MODEL', '--overwrite'], 2, 'is an input and would be overwritten'),
+    (['-i', 'WAV', '-o', '', '-m', 'MODEL'], 2, "argument -o/--odir: got '', expected a path"),
+    (['-i', 'WAV', '', '-o', 'out', '-m', 'MODEL'], 2, "argument -i/--ifile: got '', expected a path"),
+    (['-i', 'WAV', '-o', 'out', '-m', ''], 2, "argument -m/--mfile: got '', expected a path"),
+    (['-i', 'WAV', '-o', 'out', '-m', 'pointer.pkl'], 1, 'pointer.pkl is not a model or is damaged (KeyError): it is a '
+     'Git LFS pointer in place of the file: run "git lfs pull" there'),
+    (['-i', 'WAV', '-o', 'out', '-m', 'pointer.npz'], 1, 'run "git lfs pull" there'),
+    (['-i', 'pointer.wav', '-o', 'out', '-m', 'MODEL'], 1, 'run "git lfs pull" there'),
 ])
 def test_mistakes_are_one_line_and_never_reach_theano(script, golden, complete_model, tmp_path, args, code, message):
     (tmp_path / 'blocked').mkdir()
@@ -45,6 +58,8 @@ def test_mistakes_are_one_line_and_never_reach_theano(script, golden, complete_m
     soundfile.write(str(tmp_path / 'copy' / 'short14337.flac'), np.zeros(10), 44100)
     shutil.copy(wav, str(tmp_path / 'vocals.wav'))
     (tmp_path / 'text.wav').write_text('not a sound')
+    for name in ('pointer.pkl', 'pointer.npz', 'pointer.wav'):
+        (tmp_path / name).write_bytes(POINTER)
     args = [{'WAV': wav, 'MODEL': complete_model}.get(arg, arg) for arg in args]
     done = script(DSD, *args, env={'PYTHONPATH': str(tmp_path / 'blocked')})
     lines = [line for line in done.stderr.splitlines() if line]
@@ -122,3 +137,43 @@ def test_a_window_that_leaves_gaps_is_refused(script, golden, dsd_model, tmp_pat
     assert done.returncode == 2 and not (tmp_path / 'out').exists()
     assert '--window is blackmanharris, which leaves gaps between frames of 1024 samples every 700' in done.stderr
     assert script(DSD, *flags).returncode == 0
+
+
+def test_stems_of_a_former_run_are_no_inputs(script, golden, complete_model, tmp_path):
+    """The output folders lie inside the input folder; the second run has another one, and another format."""
+    songs = tmp_path / 'songs'
+    songs.mkdir()
+    shutil.copy(golden('5_end_to_end/dsd/short14337.wav'), str(songs / 'a.wav'))
+    flags = ['-m', complete_model, '--engine', 'numpy', '--nprocs', '1', '-i', 'songs', '-o']
+    first = script(DSD, *flags, os.path.join('songs', 'out'), '--accompaniment')
+    assert first.returncode == 0 and sorted(os.listdir(str(songs / 'out' / 'a'))) == ['accompaniment.wav', *STEMS]
+    for place in ('second', '.'):
+        done = script(DSD, *flags, os.path.join('songs', place), '--format', 'flac')
+        assert done.returncode == 0, done.stderr
+        assert [os.path.split(path)[0] for path in done.stdout.split()] == [os.path.join('songs', place, 'a')] * 4
+        assert '%s is left out, and ' % os.path.join('songs', 'out', 'a', 'accompaniment.wav') in done.stderr
+
+
+@pytest.mark.parametrize('kind,files,left,named', [
+    (recipes.dsd100, ['a.wav', 'o/a/vocals.flac', 'o/a/b.wav', 'o/a/music.wav'], ['o/a/vocals.flac'], False),
+    (recipes.dsd100, ['a.wav', 'o/a-voice.wav', 'o/a_violin.wav'], ['o/a-voice.wav', 'o/a_violin.wav'], False),
+    (recipes.bach10, ['a.wav', 'a_violin.wav', 'a_viola.wav', 'b_violin.wav', 'a-violin.wav'], ['a_violin.wav'], False),
+    (recipes.ikala, ['a.wav', 'o/a/drums.wav', 'o/drums.wav'], ['o/a/drums.wav'], False),
+    # the true stems of DSD100, and what a separation of one file leaves: nobody can tell them apart
+    (recipes.dsd100, ['Mixtures/Dev/a/mixture.wav', *('Sources/Dev/a/' + stem for stem in STEMS)], [], True),
+    (recipes.dsd100, ['a.wav', 'b.wav', *('o/' + stem for stem in STEMS)], [], True),
+    (recipes.dsd100, ['a.wav', *('o/' + stem for stem in STEMS[1:])], [], False),
+])
+def test_what_looks_like_a_stem(tmp_path, caplog, kind, files, left, named):
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+    inputs = plan.gather([str(tmp_path)], str(tmp_path / 'elsewhere'))
+    kept = former.without_stems(inputs, [str(tmp_path)], kind.SEPARATION, kind.SOURCES)
+    assert {os.path.relpath(path, str(tmp_path)) for path in inputs.keys() - kept.keys()} == set(left)
+    assert ('is left out' in caplog.text) == bool(left) and ('which look like stems' in caplog.text) == named
+    # what is named is wanted
+    every = [str(tmp_path / name) for name in files]
+    caplog.clear()
+    assert former.without_stems(inputs, every, kind.SEPARATION, kind.SOURCES) == inputs and not caplog.text

@@ -61,8 +61,9 @@ class Reader:
         except (soundfile.LibsndfileError, TypeError, OSError) as error:
             self._raw.close()
             reason = getattr(error, 'error_string', 'unknown format')
-            raise InputError('%s is not a sound file that can be read (%s): expected WAV, FLAC, OGG, MP3 or AIFF'
-                             % (path, reason.strip().rstrip('.'))) from error
+            raise InputError('%s is not a sound file that can be read (%s): %s'
+                             % (path, reason.strip().rstrip('.'),
+                                files.damage(path, 'expected WAV, FLAC, OGG, MP3 or AIFF'))) from error
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
         self.subtype = self._file.subtype

@@ -50,9 +50,9 @@ def parse(flags, argv, *folders):
 
 # --- the work -----------------------------------------------------------------------------------------
 
-def validate(args, name, found, expected):
+def validate(args, name, found, expected, problems=()):
     """Check a whole dataset by the parsed flags: the exit code; arguments as of :func:`songs.report`."""
-    return songs.report(name, found, expected, args.nprocs, args.scheduler, args.quiet)
+    return songs.report(name, found, expected, args.nprocs, args.scheduler, args.quiet, problems)
 
 
 def main(args, dataset, notes=None):

@@ -180,7 +180,7 @@ def _check_header(reader, song):
         yield '%s holds no samples: restore it' % reader.path
 
 
-def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False):
+def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False, problems=()):
     """Check a whole dataset, every sample of it, and print what was found.
 
     Parameters
@@ -192,6 +192,8 @@ def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False):
         How many songs each subset has when it is complete: ``{'Dev': 50}``.
     nprocs, scheduler, quiet
         As in :func:`deepconvsep.jobs.run`.
+    problems : sequence of InputError
+        What is damaged besides the songs.
 
     Returns
     -------
@@ -210,7 +212,8 @@ def report(dataset, songs, expected, nprocs=1, scheduler=None, quiet=False):
             print('missing: %d of the %d songs of %s' % (number - found[subset], number, subset))
     sys.stdout.flush()  # before the progress begins
     outcomes = jobs.run(_problems, songs, nprocs, scheduler, unit='song', quiet=quiet)
-    damaged = [problem for outcome in outcomes for problem in (outcome.result or []) + [outcome.error or '']
+    damaged = [command.one_line(problem) for problem in problems]
+    damaged += [problem for outcome in outcomes for problem in (outcome.result or []) + [outcome.error or '']
                if problem]
     for what in damaged:
         print('damaged: %s' % what)

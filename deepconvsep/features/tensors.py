@@ -70,7 +70,9 @@ def get_shape(shape_file):
                          % (shape_file, error.strerror)) from error
     if not re.fullmatch(rb'#\d{1,12}(\s+\d{1,12}){0,7}\s*', line):
         raise InputError('%s holds %r, expected # and the dimensions, such as "#5\\t2586\\t513": '
-                         'compute the features again' % (shape_file, line[:40].decode('latin1')))
+                         '%s'
+                         % (shape_file, line[:40].decode('latin1'),
+                            files.damage(shape_file, 'compute the features again')))
     return tuple(int(size) for size in re.findall(rb'\d+', line))
 
 
@@ -141,10 +143,9 @@ def describe_tensor(path, tag=''):
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         if size == count * dtype.itemsize:
             return shape, dtype
-    raise InputError('%s holds %d bytes, but %s says %s, that is %d (float64) or %d (float32): '
-                     'compute the features again'
+    raise InputError('%s holds %d bytes, but %s says %s, that is %d (float64) or %d (float32): %s'
                      % (path, size, os.path.basename(shape_path(path)), 'x'.join(map(str, shape)),
-                        8 * count, 4 * count))
+                        8 * count, 4 * count, files.damage(path, 'compute the features again')))
 
 
 def open_tensor(path, tag=''):

@@ -177,8 +177,8 @@ def _load(path):
                          % (path, error)) from error
     except (EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
             RecursionError, NotImplementedError) as error:
-        raise InputError('%s is not a model or is damaged (%s): get the file again' % (path,
-                                                                                       type(error).__name__)) from error
+        raise InputError('%s is not a model or is damaged (%s): %s'
+                         % (path, type(error).__name__, files.damage(path, 'get the file again'))) from error
 
 
 def dump_arrays(path, arrays):

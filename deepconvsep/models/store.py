@@ -142,7 +142,8 @@ def _load_npz(path):
     except OSError as error:
         raise InputError('cannot read the model %s: %s' % (path, error.strerror)) from error
     except ValueError as error:
-        raise InputError('%s is not a .npz model or is damaged (%s): get the file again' % (path, error)) from error
+        raise InputError('%s is not a .npz model or is damaged (%s): %s'
+                         % (path, error, files.damage(path, 'get the file again'))) from error
     values = [arrays[name] for name in sorted(arrays, key=lambda name: (len(name), name))]
     if not values or any(value.dtype.kind not in 'fiu' for value in values):
         raise InputError('%s holds no list of numeric arrays: it is not a model' % path)

@@ -1,4 +1,4 @@
-"""What a former separation left beside the stems that --overwrite replaces, and would be taken for theirs.
+"""What a former separation left: stems among the inputs, and what lies beside those that --overwrite replaces.
 
 The stems themselves are replaced. Their accompaniment, their versions in the other format and a page that shows them
 are not when the flags do not ask for these any more: they are removed.
@@ -9,7 +9,7 @@ import os
 import re
 import urllib.parse
 
-from deepconvsep import command
+from deepconvsep import command, recipes
 from deepconvsep.errors import InputError
 from deepconvsep.metrics.stems import ASSETS, PAGE
 from deepconvsep.separation.plan import FORMATS, is_batch
@@ -18,6 +18,53 @@ logger = command.get_logger('separate')
 
 #: No page is nearly as large: its pictures and sounds are files.
 MAX_PAGE = 1 << 24
+
+
+def without_stems(inputs, paths, recipe, sources):
+    """Leave out the stems that a separation of the same folders wrote into them, and say so.
+
+    A stem is known by its place: what a separation of several inputs calls the stem of another input, in any folder.
+    The stems of a single input do not bear its name: they are kept, as true stems must be, and their folder is named.
+
+    Parameters
+    ----------
+    inputs : dict of str to str
+        As of :func:`deepconvsep.separation.plan.gather`.
+    paths : list of str
+        The inputs as they were given; a file that is named here stays.
+    recipe : deepconvsep.recipes.base.SeparationRecipe
+    sources : tuple of str
+        Those of the model.
+
+    Returns
+    -------
+    dict of str to str
+        The others.
+    """
+    kinds = [(recipe, sources)] + [(other, other.sources) for other in recipes.ALL]
+    stems = {stem for name in inputs.values() for kind, named in kinds
+             for stem in kind.stem_names(name, (*named, 'accompaniment'), True)}
+    left = {path for path, name in inputs.items() if path not in paths and _ends_in(name, stems)}
+    if left:
+        logger.warning('%s is left out%s, as a stem of another input by its name: to separate it, give it as a file',
+                       min(left), ', and %d more' % (len(left) - 1) if len(left) > 1 else '')
+    kept = {path: name for path, name in inputs.items() if path not in left}
+    beside = {}
+    for path in kept.keys() - set(paths):
+        beside.setdefault(os.path.dirname(path), set()).add(os.path.splitext(os.path.basename(path))[0])
+    for folder in sorted(beside):
+        for kind, named in kinds:
+            if beside[folder].issuperset(kind.stem_names('', named, False)):
+                logger.warning('%s holds %s, which look like stems and are separated too: if they are, keep them in '
+                               'another folder', folder, ', '.join(named))
+                break
+    return kept
+
+
+def _ends_in(name, stems):
+    """Whether the last parts of `name` are one of `stems`."""
+    parts = name.split(os.sep)
+    return any(os.path.join(*parts[start:]) in stems for start in range(len(parts)))
 
 
 def remove(plan, inputs, sources, recipe, flags):

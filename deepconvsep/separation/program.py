@@ -34,11 +34,13 @@ def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
         As for `command.Parser`.
     """
     flags = command.Parser(prog=prog, description=description, fromfile_prefix_chars=None, **more)
-    flags.add_arg(*inputs, nargs='+', metavar='FILE', **({'required': True} if inputs[0].startswith('-') else {}),
+    flags.add_arg(*inputs, nargs='+', type=command.path, metavar='FILE',
+                  **({'required': True} if inputs[0].startswith('-') else {}),
                   help='sound files (WAV, FLAC, OGG, MP3, AIFF, ...), or folders with such at any depth, to separate')
-    flags.add_arg('-o', '--odir', required=True, metavar='DIR', help='folder for the stems; it is created')
+    flags.add_arg('-o', '--odir', required=True, type=command.path, metavar='DIR',
+                  help='folder for the stems; it is created')
     own = recipe.default_model
-    flags.add_arg('-m', '--mfile', required=own is None, default=own, metavar='MODEL',
+    flags.add_arg('-m', '--mfile', required=own is None, default=own, type=command.path, metavar='MODEL',
                   help='the model, .pkl (also the original\'s) or .npz, or the name of one of '
                        '"python -m deepconvsep.models"')
     flags.add_arg('--stereo', action='store_true',
@@ -116,6 +118,7 @@ def run(flags, inputs, recipe, loaded, program, argv):
     """
     settings = choose_settings(loaded, recipe.legacy_settings, flags)
     sources = settings.sources + (('accompaniment',) if flags.accompaniment else ())
+    inputs = former.without_stems(inputs, flags.ifile, recipe, settings.sources)
     plan = plan_outputs(inputs, flags.odir, sources, flags.format, recipe.stem_names,
                         several=is_batch(flags.ifile))
     if not flags.overwrite:

@@ -76,8 +76,8 @@ def load(path):
     except OSError as error:
         raise InputError('cannot read the checkpoint %s: %s' % (path, error.strerror)) from error
     except (ValueError, KeyError, RecursionError) as error:
-        raise InputError('%s is not a checkpoint or is damaged (%s): remove it to start anew'
-                         % (path, command.one_line(error))) from error
+        raise InputError('%s is not a checkpoint or is damaged (%s): %s'
+                         % (path, command.one_line(error), files.damage(path, 'remove it to start anew'))) from error
     return params, optimizer, info
 
 

@@ -67,10 +67,12 @@ def generate(args, legacy=False, play=None, notes=None):
     """
     style = 'original' if args.original else 'gt'
     pieces = layout.scored_pieces(args.db, style)
-    samples = layout.sample_songs(rendering.instruments(args.rwc))
     if args.validate:
+        problems = []
+        samples = layout.sample_songs(rendering.read_instruments(args.rwc, problems))
         return features.validate(args, 'Bach10 RWC', pieces + samples,
-                                 dict(layout.expected(args.db, [style]), **layout.EXPECTED_SAMPLES))
+                                 dict(layout.expected(args.db, [style]), **layout.EXPECTED_SAMPLES), problems)
+    samples = layout.sample_songs(rendering.instruments(args.rwc))
     for song in samples:
         _, problem = measure(song)
         if problem:

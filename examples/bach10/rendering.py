@@ -133,8 +133,13 @@ def _dates(place):
 
 @functools.lru_cache(maxsize=1)
 def _read_instruments(path, dates):
+    return read_instruments(path)
+
+
+def read_instruments(path, problems=None):
+    """Read the four instruments; `problems` as of :class:`rwc.Instrument`."""
     return [rwc.Instrument(path, rwc.INSTRUMENTS[name], list(recipe.STYLES), list(recipe.MUSICIANS),
-                           list(recipe.DYNAMICS)) for name in recipe.INSTRUMENTS]
+                           list(recipe.DYNAMICS), problems) for name in recipe.INSTRUMENTS]
 
 
 def compute(overwrite, play, plan):
