@@ -31,6 +31,21 @@ def test_a_fold_needs_songs_on_both_sides():
         experiment.folds(['sectoid_a'], 'within')
 
 
+@pytest.mark.parametrize('count', [1, 2, 3])
+def test_fewer_songs_to_train_on_are_taken_equally_often(count):
+    songs = ['%s_%d' % (band, number) for band in ('muldjord', 'sectoid') for number in range(4)]
+    whole = experiment.folds(songs, 'within')
+    made = experiment.fewer(whole, count)
+    trained = [song for _, train, _ in made for song in train]
+    assert sorted(trained) == sorted(songs * count)
+    for (name, train, test), (_, every, _) in zip(made, whole):
+        assert len(set(train)) == count and set(train) <= set(every) and test == [name]
+    assert experiment.fewer(whole, 0) == whole
+    assert experiment.fewer(experiment.folds(songs, 'across'), 1)[0][1] == ['muldjord_0']
+    with pytest.raises(InputError, match='--train_songs 4: the fold muldjord_0 has 3 songs to train on; give at most'):
+        experiment.fewer(whole, 4)
+
+
 def test_the_compact_network_is_recognised():
     shapes = architecture.IKALA_COMPACT.param_shapes()
     assert architecture.identify(shapes) is architecture.IKALA_COMPACT
@@ -71,6 +86,13 @@ def test_the_whole_chain(script, tmp_path):
     assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', 'v1') for ending in ('data', 'shape')]
     methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
     assert set(methods['compact+shift_within']['songs']) == {'sectoid_b'}
+    fewer = script(*command, '--train_songs', 0, 1, '--folds', 'sectoid_b')
+    assert fewer.returncode == 0 and '| compact_within_of_1 |' in fewer.stdout, fewer.stderr
+    assert fewer.stdout.count('trainCNN.py') == 1 and '--model compact_within_of_1_sectoid_b' in fewer.stdout
+    methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
+    assert set(methods['compact_within_of_1']['songs']) == {'sectoid_b'} and 'compact_within' in methods
+    wrong = script(*command, '--train_songs', 2)
+    assert wrong.returncode == 1 and 'sectoid_a has 1 songs to train on' in wrong.stderr
     wrong = script(*command, '--folds', 'sectoid_c')
     assert wrong.returncode == 1 and 'there are sectoid_a, sectoid_b' in wrong.stderr
 

@@ -56,6 +56,8 @@ def main(argv=None):
                    help='methods without training, which need requirements/experiments.txt')
     parser.add_arg('--folds', nargs='+', default=None, metavar='NAME',
                    help='only these: songs that are left out, bands that are trained on')
+    parser.add_arg('--train_songs', nargs='+', type=command.non_negative_int, default=[0], metavar='COUNT',
+                   help='a row for each: train on so many songs of those of a fold; 0: on all')
     parser.add_arg('--epochs', type=command.positive_int, default=20,
                    help='of every training; on variants as many fewer as there are more examples')
     parser.add_arg('--variants', type=command.positive_int, default=4, help='of each clip, where they are trained on')
@@ -70,7 +72,8 @@ def main(argv=None):
     if not os.path.exists(os.path.join(db, layout.COUNT_FILE)):
         run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds, '--quiet')
     clips = by_song(clip.name for clip in layout.clips(db))
-    chosen = {protocol: choose(folds(list(clips), protocol), args.folds) for protocol in args.protocols}
+    chosen = {(protocol, count): choose(fewer(folds(list(clips), protocol), count), args.folds)
+              for protocol in args.protocols for count in args.train_songs}
     tested = {song: clips[song][:args.test_clips or None] for song in clips
               if any(song in test for made in chosen.values() for _, _, test in made)}
     if not tested:
@@ -85,10 +88,10 @@ def main(argv=None):
     seconds, of_method = {}, dict.fromkeys([*bounds.METHODS, *args.untrained], tested)
     for network in args.networks:
         features = compute_features(args, db, network.partition('+')[2])
-        for protocol, made in chosen.items():
+        for (protocol, count), made in chosen.items():
             if made:
-                method = '%s_%s' % (network, protocol)
-                seconds[method] = [run_fold(args, db, features, method, *fold, clips, tested) for fold in made]
+                method = '%s_%s' % (network, protocol) + ('_of_%d' % count if count else '')
+                seconds[method] = [run_fold(args, db, features, network, method, *fold, clips, tested) for fold in made]
                 of_method[method] = {song: tested[song] for song in tested if any(song in fold[2] for fold in made)}
     run(ROOT, 'evaluation/evaluate_SS_iKala.py', '--db', db, '--estimates', output, '--output', results, '--method',
         *of_method, '--allow_missing', '--nprocs', args.nprocs, '--quiet', silent=True)
@@ -133,6 +136,23 @@ def folds(songs, protocol):
     return made
 
 
+def fewer(made, count):
+    """The folds, each with only so many songs to train on; with all of them when `count` is 0.
+
+    They are those that follow the fold's name, and those at the front after the last one: in the folds of a band all
+    songs are trained on equally often.
+
+    >>> [train for _, train, _ in fewer(folds(['a_x', 'a_y', 'a_z'], 'within'), 1)]
+    [['a_y'], ['a_z'], ['a_x']]
+    """
+    for name, train, _ in made:
+        if count > len(train):
+            raise InputError('--train_songs %d: the fold %s has %d songs to train on; give at most as many'
+                             % (count, name, len(train)))
+    return [(name, sorted(train, key=lambda song: song < name)[:count], test) if count else (name, train, test)
+            for name, train, test in made]
+
+
 def choose(made, names):
     """The folds of these names; all of them when `names` is None."""
     return [fold for fold in made if names is None or fold[0] in names]
@@ -147,14 +167,14 @@ def compute_features(args, db, augmentation):
     return folder
 
 
-def run_fold(args, db, features, method, fold, train, test, clips, tested):
+def run_fold(args, db, features, network, method, fold, train, test, clips, tested):
     """Train and separate one fold, unless that is done; return the seconds of training, of a processor.
 
     Of a training that was interrupted, only those after the last interruption count.
     """
     model = '%s_%s' % (method, fold)
     folder = os.path.join(args.out, 'folds', model)
-    network, _, augmentation = method.rpartition('_')[0].partition('+')
+    network, _, augmentation = network.partition('+')
     count = args.variants if augmentation else 0
     epochs = -(-args.epochs // (1 + count))
     flags = [*NETWORKS[network], '--nepochs', str(epochs), *TRAINING]
