@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command ``deepconvsep``, also as ``python -m deepconvsep``.
 
     deepconvsep separate song.wav -o stems -m MODEL
@@ -5,6 +6,7 @@
 """
 import argparse
 import dataclasses
+import os
 import sys
 
 from deepconvsep import command
@@ -25,8 +27,21 @@ def main(argv=None):
                             fromfile_prefix_chars=None, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_arg('command', choices=sorted(COMMANDS), metavar='COMMAND',
                    help='separate: sound files into stems; models: list those that are here, or verify yours')
-    name = parser.parse_args(argv[:1]).command
+    name = command_to_complete() or parser.parse_args(argv[:1]).command
     return COMMANDS[name](argv[1:])
+
+
+def command_to_complete():
+    """The command whose flags the shell wants to have completed; None when it wants another thing, or nothing."""
+    if '_ARGCOMPLETE' not in os.environ:
+        return None
+    place = int(os.environ['_ARGCOMPLETE'])   # of the program among the words of the line, counted from 1
+    line = os.environ.get('COMP_LINE', '')
+    words = line.split() + [''] * line.endswith(' ')
+    if len(words) < place + 2 or words[place] not in COMMANDS:
+        return None
+    os.environ['_ARGCOMPLETE'] = str(place + 1)   # to argcomplete the command is the program
+    return words[place]
 
 
 def separate(argv):

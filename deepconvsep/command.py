@@ -77,11 +77,11 @@ class Parser(argparse.ArgumentParser):
     add_group = argparse.ArgumentParser.add_argument_group
     add_mutex = argparse.ArgumentParser.add_mutually_exclusive_group
 
-    def parse_known_args(self, args=None, namespace=None):
-        if '_ARGCOMPLETE' in os.environ:   # the shell asks for completions
+    def parse_args(self, args=None, namespace=None):
+        if '_ARGCOMPLETE' in os.environ:   # the shell asks for completions; argcomplete calls parse_known_args for them
             import argcomplete
             argcomplete.autocomplete(self)
-        return super().parse_known_args(args, namespace)
+        return super().parse_args(args, namespace)
 
     def _read_args_from_files(self, arg_strings):
         """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""

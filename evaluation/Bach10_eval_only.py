@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Evaluate separated Bach10 pieces: BSS Eval sources on whole files.
 
     python -m evaluation.Bach10_eval_only --db Bach10 --estimates output --method CNNbach10 --output results

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Evaluate separated Bach10 Sibelius renderings: BSS Eval sources on whole files.
 
     python -m evaluation.Bach10_eval_only_original --db Bach10Sibelius --estimates output

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Evaluate separated DSD100 songs: BSS Eval images in windows of 30 s every 15 s, as SiSEC MUS 2016 did.
 
     python -m evaluation.DSD100_eval_only --db DSD100 --estimates separated

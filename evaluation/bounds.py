@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Write the bounds of a table: the mixture itself as every stem, and what ideal ratio masks make of it.
 
     python -m evaluation.bounds --db Bach10 --output separated

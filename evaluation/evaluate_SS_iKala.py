@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Evaluate separated iKala clips: BSS Eval sources on whole files, and its gain over the mixture (NSDR, NSIR, NSAR).
 
     python -m evaluation.evaluate_SS_iKala --db iKala --method fft_1024

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """One row for the singing voice: the mean over all songs and windows of DSD100 results, as power ratios.
 
     python -m evaluation.handle_voice_eval_results --input results_test --output results_dB

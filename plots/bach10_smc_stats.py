@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The two figures of the SMC 2017 paper, from results of Bach10.
 
     python -m plots.bach10_smc_stats --db results --output figures

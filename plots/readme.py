@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The picture of README: a mixture, its separated stems and the true ones, in the colours of the page.
 
     python plots/readme.py --demo demo --output docs/figures

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """A score over the spectrogram of its sound, and the masks made from it: shows whether the score is aligned.
 
     python -m plots.score_alignment --mixture chorale.wav --scores DIR --seconds 5

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Box plot of scores per track: a group per target, a colour per method, published medians as lines.
 
     python -m plots.scores --input separated --output figures

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Spectrograms of a mixture, of its separated stems and of the true stems, side by side.
 
     python -m plots.spectrograms --mixture song.wav --estimates separated/song --references DSD100/Sources/Test/song

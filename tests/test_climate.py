@@ -99,12 +99,38 @@ def test_the_interface_of_the_original(tmp_path):
 
 def test_the_shell_completes_flags_where_argcomplete_is_there(tmp_path):
     (tmp_path / 'argcomplete.py').write_text(
-        'def autocomplete(parser):\n    print(sorted(parser._option_string_actions))\n    raise SystemExit\n')
+        # as argcomplete does: it parses, to know which flags are given already
+        'def autocomplete(parser):\n    try:\n        parser.parse_known_args([])\n'
+        '    except SystemExit:\n        pass\n'
+        '    print(parser.prog, sorted(parser._option_string_actions))\n    raise SystemExit\n')
     env = dict(os.environ, PYTHONPATH=str(tmp_path))
     program = [sys.executable, os.path.join(ROOT, 'plots', 'scores.py'), '--version']
     done = subprocess.run(program, env=dict(env, _ARGCOMPLETE='1'), capture_output=True, text=True)
     assert done.returncode == 0 and "'--input', '--measure', '--output'" in done.stdout, done.stderr
+    assert done.stdout.count('--measure') == 1
     assert 'DeepConvSep' in subprocess.run(program, env=env, capture_output=True, text=True).stdout
+    for line, prog, flag in [('deepconvsep ', 'deepconvsep', '--version'),
+                             ('deepconvsep separate', 'deepconvsep', '-h'),
+                             ('deepconvsep separate --sc', 'deepconvsep separate', '--scores'),
+                             ('deepconvsep models ', 'deepconvsep models', '--verify'),
+                             ('deepconvsep other --sc', 'deepconvsep', '--version')]:
+        done = subprocess.run([sys.executable, '-m', 'deepconvsep'], capture_output=True, text=True, cwd=ROOT,
+                              env=dict(env, _ARGCOMPLETE='1', COMP_LINE=line, COMP_POINT=str(len(line))))
+        assert done.stdout.startswith("%s ['" % prog) and "'%s'" % flag in done.stdout, (line, done.stderr)
+
+
+@pytest.mark.parametrize('program,place,line,expected', [
+    (['-m', 'deepconvsep'], 1, 'deepconvsep ', {'separate', 'models'}),
+    (['-m', 'deepconvsep'], 1, 'deepconvsep separate --score_', {'--score_ending', '--score_tempo', '--score_offset'}),
+    (['-m', 'deepconvsep'], 3, 'python -m deepconvsep models --veri', {'--verify'}),
+    ([os.path.join('plots', 'scores.py')], 2, 'python plots/scores.py --mea', {'--measure'})])
+def test_argcomplete_itself_completes(tmp_path, program, place, line, expected):
+    """As the shell asks: completions are written to descriptor 8, messages of argcomplete to 9."""
+    words = ' '.join([sys.executable, *program])
+    subprocess.run(['bash', '-c', words + ' 8>"$ANSWER" 9>/dev/null'], cwd=ROOT, capture_output=True, env=dict(
+        os.environ, _ARGCOMPLETE=str(place), COMP_LINE=line, COMP_POINT=str(len(line)), COMP_TYPE='9',
+        _ARGCOMPLETE_IFS='\n', ANSWER=str(tmp_path / 'answer')))
+    assert expected <= {found.strip() for found in (tmp_path / 'answer').read_text().split('\n')}
 
 
 @pytest.mark.parametrize('read,good,bad', [

@@ -179,6 +179,11 @@ SCRIPTS = sorted(os.path.relpath(path, ROOT) for folder in ('examples/*', 'evalu
                  if '__main__' in open(path, encoding='utf-8').read() and 'bach10_sourceseparation' not in path)
 
 
+@pytest.mark.parametrize('path', SCRIPTS + ['deepconvsep/__main__.py', 'deepconvsep/models/__main__.py'])
+def test_the_shell_is_told_that_it_may_ask_for_completions(path):
+    assert text_of(path).startswith('# PYTHON_ARGCOMPLETE_OK\n')   # argcomplete looks for it in the first 1024 bytes
+
+
 @pytest.mark.parametrize('path', SCRIPTS)
 def test_help_ends_with_an_example_and_shows_the_defaults_that_say_something(help_of, path):
     usage, sep, examples = help_of(path).partition('\nexample')

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The demo: a chorale and a rock song, which the models never heard, come apart.
 
     python tools/demo.py --shipped -o demo

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """List the models of this project, or say what models of yours are.
 
     python -m deepconvsep.models

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Compute the features of Bach10: one file per piece, with the mixture, bassoon, clarinet, saxophone and violin.
 
     python compute_features_bach10.py --db Bach10/Sources

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Compute the features of Bach10 Sibelius: synthesized stems, delayed against each other.
 
     python compute_features_bach10sibelius.py --db Sibelius --gt 0

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Run the experiments of the SMC 2017 paper on open data, with one family of samples held out, and write their table.
 
     python experiment.py --out open --held_out fluid

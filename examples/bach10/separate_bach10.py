@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Separate chamber music into bassoon, clarinet, saxophone and violin with a Bach10 model.
 
     python separate_bach10.py -i <inputfile> -o <outputdir> [-m <path_to_model.pkl>]

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Build the data of the Bach10 experiments from free scores and SoundFonts: Bach10, Bach10 Sibelius, RWC samples.
 
     python synthesize.py bach10 --out open/Bach10 --banks fluid

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train the Bach10 network on Bach10 Sibelius, synthesized pieces, and separate Bach10 with it.
 
     python -m examples.bach10.trainCNNSibelius --db /path/to/Bach10/Sources --dbs /path/to/Sibelius --output /output

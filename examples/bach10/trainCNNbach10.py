@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train the Bach10 network on Bach10 itself (the experiment "Oracle") and separate Bach10 with it.
 
     python -m examples.bach10.trainCNNbach10 --db /path/to/Bach10/Sources --output /output

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train the Bach10 network on pieces made of RWC instrument samples, and separate Bach10 with it.
 
     python -m examples.bach10.trainCNNrwc --db /path/to/Bach10/Sources --dbs /path/to/Sibelius --output /output

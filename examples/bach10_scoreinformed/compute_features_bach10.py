@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Compute the features of Bach10 with its scores: magnitudes of mixture and sources, and the notes of each source.
 
     python compute_features_bach10.py --db Bach10/Sources

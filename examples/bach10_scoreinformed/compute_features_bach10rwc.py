@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Generate training data from scores and RWC instrument samples, and compute its features and notes.
 
     python compute_features_bach10rwc.py --db Sibelius --rwc RWC

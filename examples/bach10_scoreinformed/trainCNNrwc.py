@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train a score-informed network on pieces made of RWC instrument samples, and separate Bach10 with it.
 
     python -m examples.bach10_scoreinformed.trainCNNrwc --db /path/to/Bach10/Sources --dbs /path/to/Sibelius

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train a score-informed network as trainCNNrwc does, on other files in every epoch.
 
     python -m examples.bach10_scoreinformed.trainCNNrwc_samp --db /path/to/Bach10/Sources --dbs /path/to/Sibelius

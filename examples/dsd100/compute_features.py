@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Compute the features of DSD100 or MUSDB18-HQ: for each block of 30 s the mixture, vocals, bass, drums and other.
 
     python compute_features.py --db DSD100

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Separate music into vocals, bass, drums and other with a DSD100 model.
 
     python separate_dsd.py -i <inputfile> -o <outputdir> -m <path_to_model.pkl>

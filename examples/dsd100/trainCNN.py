@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train the DSD100 network on features made by compute_features, and separate the dataset with it.
 
     python -m examples.dsd100.trainCNN --db /path/to/DSD100

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Compute the features of iKala: for each clip the mixture, the voice and the accompaniment.
 
     python compute_features.py --db iKala

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train on some of the songs of frets_on_fire, separate the others, and write the table of both beside their bounds.
 
     python experiment.py --out frets

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Make a tree like iKala's out of the songs of the game Frets on Fire, whose lead guitar is recorded apart.
 
     apt-get install fretsonfire-songs-sectoid fretsonfire-songs-muldjord

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Separate singing voice and accompaniment with an iKala model.
 
     python separate_ikala.py -i <inputfile> -o <outputdir> [-m <path_to_model.pkl>]

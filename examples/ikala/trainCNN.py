@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train the iKala network on features made by compute_features, and separate the clips with it.
 
     python -m examples.ikala.trainCNN --db /path/to/iKala

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Separate clips of iKala, or of a tree like it, with methods that need no training: what librosa has.
 
     pip install -r requirements/experiments.txt
