@@ -1,7 +1,5 @@
 export VENV ?= .venv
 PYTHON_RUN = $(VENV)/bin/python
-SOUNDFONT = /usr/share/sounds/sf2/FluidR3_GM.sf2
-SCORES = $(shell command -v fluidsynth >/dev/null && test -e $(SOUNDFONT) && echo requirements/scores.txt)
 # one compile cache for everything here, out of the way of the user's own
 CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 
@@ -11,10 +9,9 @@ CACHE = THEANO_FLAGS="base_compiledir=$(CURDIR)/.theano,$$THEANO_FLAGS"
 help:
 	@awk '/^# / { text = text substr($$0, 2) } /^[a-z-]+:/ { sub(":.*", ""); printf "make %-15s%s\n", $$0, text } !/^#/ { text = "" }' Makefile
 
-# Separates a chorale and makes demo/index.html. Where FluidSynth and FluidR3 are installed it renders the chorale, for
-# which it needs the scores; else it takes the rendering in tools/demo_data.
+# Separates a chorale and a song, which lie in tools/demo_data, and makes demo/index.html.
 demo:
-	@sh tools/setup.sh requirements.txt $(SCORES)
+	@sh tools/setup.sh requirements.txt
 	@$(CACHE) $(PYTHON_RUN) tools/demo.py
 
 # All tests, one on each core (four at most); ARGS="tests/test_audio.py -k downmix" for some.
@@ -31,7 +28,7 @@ lint:
 # VENV=/tmp/venv312 PYTHON=python3.12 make smoke.
 smoke:
 	@sh tools/setup.sh requirements.txt requirements/test.txt
-	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py --shipped -o $(VENV)/demo
+	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) tools/demo.py -o $(VENV)/demo
 	@$(CACHE) OMP_NUM_THREADS=1 $(PYTHON_RUN) -m pytest $(foreach name,repairs needed network objective training separation,tests/test_$(name).py) \
 		-k '(test_repairs and not graphs) or test_needed or (recorded and dsd100) or killed_and_resumed or stems_add_up'
 
@@ -59,7 +56,7 @@ docs:
 # The picture of README, from the demo.
 readme-figures:
 	@sh tools/setup.sh requirements.txt
-	@$(CACHE) $(PYTHON_RUN) tools/demo.py --shipped -o demo
+	@$(CACHE) $(PYTHON_RUN) tools/demo.py -o demo
 	@$(PYTHON_RUN) plots/readme.py --demo demo --output docs/figures
 
 # Removes what was made.

@@ -3,7 +3,7 @@
 
     python plots/readme.py --demo demo --output docs/figures
 
-It shows what ``python tools/demo.py --shipped`` made; ``make readme-figures`` does both.
+It shows what ``python tools/demo.py`` made; ``make readme-figures`` does both.
 """
 import os
 import sys
