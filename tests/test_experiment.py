@@ -65,6 +65,19 @@ def test_the_experiments_on_a_small_scale(script, tmp_path):
     assert again.returncode == 0 and 'trainCNNSibelius.py' not in again.stdout
     assert json.loads((folder / 'scores.json').read_text())['means'] == means
 
+    def refused(*flags):
+        done = script(*command, *flags)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+    assert 'an experiment with number 1, now wanted: number 2: choose another --out' in refused('--number', 2)
+    assert 'written for other epochs than now: choose another --out, or remove it' in refused('--epochs', 2)
+    stem = next((folder / 'Bach10').glob('*/*-violin.wav'))
+    samples, rate = audio.read(str(stem))
+    audio.write(str(stem), samples / 2, rate)
+    assert 'written for other data than now' in refused()
+    # results of a method whose stems are gone are not of this experiment
+    assert set(experiment.collect(str(folder / 'results'), ['mixture', 'other'])) == {'mixture'}
+
 
 def test_the_steps_before_a_failure_are_kept(tmp_path, monkeypatch):
     with pytest.raises(InputError, match='synthesize.py ended with exit code 2; what is finished is kept'):

@@ -1,6 +1,7 @@
 """The experiments on the songs of Frets on Fire, small: every step runs, songs stay apart, nothing is done twice."""
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from test_frets_on_fire import tone, write_song
 
 from deepconvsep import audio
 from deepconvsep.errors import InputError
+from deepconvsep.formats import pickles
 from deepconvsep.models import known
 from deepconvsep.network import architecture
-from examples.ikala import experiment, recipe
+from examples.ikala import experiment, frets_on_fire, recipe
 
 SCRIPT = 'examples/ikala/experiment.py'
 
@@ -70,12 +72,14 @@ def test_the_whole_chain(script, tmp_path):
     again = script(*command)
     assert again.returncode == 0 and 'trainCNN' not in again.stdout and 'separate_ikala' not in again.stdout
     other = script(*command[:-3], 2, '--seconds', 2)
-    assert other.returncode == 1 and 'was made with other flags or songs' in other.stderr
+    assert other.returncode == 1 and 'was written for other flags than now: give another --out' in other.stderr
     assert methods['compact_within']['seconds_of_training'][0] > 0
     for name in ('done_compact_within_sectoid_b.json', 'checkpoint_compact_within_sectoid_b.npz'):
         (tmp_path / 'out' / 'models' / name).unlink()
     for model in (tmp_path / 'out' / 'models').glob('model_compact_within_sectoid_b.*'):
         model.unlink()
+    stem = tmp_path / 'out' / 'output' / 'compact_within' / '.sectoid_b_01-voice.json'
+    stem.write_text(stem.read_text().replace('"model": "', '"model": "0'))   # stems of another model of this name
     anew = script(*command)
     assert anew.returncode == 0, anew.stderr
     assert 'sectoid_b_01' in anew.stdout.split('separate_ikala.py')[1] and anew.stdout.count('separate_ikala.py') == 1
@@ -83,7 +87,8 @@ def test_the_whole_chain(script, tmp_path):
     assert varied.returncode == 0, varied.stderr
     assert '--variants 1 --ways shift' in varied.stdout and '| compact+shift_within |' in varied.stdout
     trained = sorted(os.listdir(str(tmp_path / 'out' / 'folds' / 'compact+shift_within_sectoid_b')))
-    assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', 'v1') for ending in ('data', 'shape')]
+    assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', 'v1')
+                       for ending in ('data', 'json', 'shape')]
     methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
     assert set(methods['compact+shift_within']['songs']) == {'sectoid_b'}
     fewer = script(*command, '--train_songs', 0, 1, '--folds', 'sectoid_b')
@@ -95,6 +100,68 @@ def test_the_whole_chain(script, tmp_path):
     assert wrong.returncode == 1 and 'sectoid_a has 1 songs to train on' in wrong.stderr
     wrong = script(*command, '--folds', 'sectoid_c')
     assert wrong.returncode == 1 and 'there are sectoid_a, sectoid_b' in wrong.stderr
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """An experiment that has ended, and its flags."""
+    folder = tmp_path_factory.mktemp('finished')
+    for song, pitch in (('a', 300), ('b', 400)):
+        write_song(folder / 'songs', 'sectoid', song, tone(pitch, 2.2, 0.4), tone(5 * pitch, 2.2, 0.3))
+    flags = ['--out', str(folder / 'out'), '--songs', str(folder / 'songs'), '--protocols', 'within', '--epochs', '1',
+             '--seconds', '2', '--folds', 'sectoid_b']
+    assert experiment.main(flags) == 0
+    return folder, flags
+
+
+def copy_of(finished, tmp_path):
+    """The same in another folder, so that a test may change it."""
+    folder, flags = finished
+    shutil.copytree(str(folder), str(tmp_path / 'copy'))
+    return tmp_path / 'copy', [flag.replace(str(folder), str(tmp_path / 'copy')) for flag in flags]
+
+
+def test_clips_of_another_length_or_of_other_songs_are_refused(finished, tmp_path):
+    folder, flags = copy_of(finished, tmp_path)
+    with pytest.raises(InputError, match='holds clips with seconds 2, now wanted: seconds 1: choose another --out'):
+        experiment.main([*flags, '--seconds', '1'])
+    write_song(folder / 'songs', 'sectoid', 'c', tone(300, 2.2, 0.4), tone(1500, 2.2, 0.3))
+    with pytest.raises(InputError, match='holds clips with songs 2, sounds .*, now wanted: songs 3, sounds '):
+        experiment.main(flags)
+    with pytest.raises(InputError, match='holds clips with seconds 2, now wanted: seconds 1'):
+        frets_on_fire.main(['--out', str(folder / 'out' / 'tree'), '--songs', str(finished[0] / 'songs'),
+                            '--seconds', '1'])
+    shutil.rmtree(str(folder / 'songs'))   # then they are taken as they are
+    assert frets_on_fire.check(str(folder / 'out' / 'tree'), str(folder / 'songs'), 2) is None
+    (folder / 'out' / 'tree' / frets_on_fire.RECORD).unlink()
+    with pytest.raises(InputError, match='holds clips, and nothing says how they were made'):
+        frets_on_fire.main(['--out', str(folder / 'out' / 'tree'), '--songs', str(finished[0] / 'songs')])
+
+
+@pytest.mark.parametrize('song, refused', [('a', True), ('b', False)])
+def test_clips_that_changed(finished, tmp_path, capfd, song, refused):
+    folder, flags = copy_of(finished, tmp_path)
+    audio.write(str(folder / 'out' / 'tree' / 'Wavfile' / ('sectoid_%s_01.wav' % song)),
+                np.stack([tone(500, 2, 0.4), tone(2100, 2, 0.3)], axis=1), 44100)
+    before = json.loads((folder / 'out' / 'scores.json').read_text())['methods']['ideal_ratio_mask']
+    if refused:   # it was trained on
+        with pytest.raises(InputError, match='was written for other features than now: give another --out, or'):
+            experiment.main(flags)
+    else:         # it is separated
+        assert experiment.main(flags) == 0
+        assert 'separate_ikala.py' in capfd.readouterr().out
+        assert json.loads((folder / 'out' / 'scores.json').read_text())['methods']['ideal_ratio_mask'] != before
+
+
+def test_a_model_that_was_replaced_is_refused(finished, tmp_path, capfd):
+    folder, flags = copy_of(finished, tmp_path)
+    models = folder / 'out' / 'models'
+    name = 'compact_within_sectoid_b'
+    assert experiment.main(flags) == 0 and 'separate_ikala.py' not in capfd.readouterr().out
+    params = [param + 0.01 for param in pickles.load_arrays(str(models / ('model_%s.pkl' % name)))]
+    pickles.dump_arrays(str(models / ('model_%s.pkl' % name)), params)
+    with pytest.raises(InputError, match='was written for other model than now: give another --out, or remove it'):
+        experiment.main(flags)
 
 
 def test_without_a_model_the_shipping_one_separates_and_says_what_it_is(script, tmp_path):

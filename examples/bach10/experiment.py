@@ -15,7 +15,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command, files
+from deepconvsep.features import folder as record
 from deepconvsep.metrics import records, tables
+from examples import kept
 from examples.bach10 import recipe, soundfonts
 from examples.running import ROOT, run
 
@@ -56,14 +58,16 @@ def main(argv=None):
     folder = os.path.join(args.out, args.held_out)
     data = {name: os.path.join(folder, name) for name in ('Bach10', 'Sibelius', 'RWC')}
     output, results = os.path.join(folder, 'output'), os.path.join(folder, 'results')
-
+    files.make_folder(folder)
+    record.check_record(folder, {name: getattr(args, name) for name in ('number', 'test_number', 'beats')},
+                        name='experiment.json', remedy='choose another --out', what='an experiment')
     synthesize(args, data)
     for name in args.experiments:
         run_experiment(args, folder, data, *EXPERIMENTS[name])
     run(ROOT, 'evaluation/bounds.py', '--db', data['Bach10'], '--output', output, '--nprocs', args.nprocs, '--quiet')
     run(ROOT, 'evaluation/Bach10_eval_only.py', '--db', data['Bach10'], '--estimates', output, '--output', results,
         '--nprocs', args.nprocs, '--quiet', silent=True)
-    scores = collect(results)
+    scores = collect(results, os.listdir(output))
     files.write_json(os.path.join(folder, 'scores.json'), {'held_out': args.held_out, 'means': scores})
     print(format_table(scores))
     return 0
@@ -83,7 +87,12 @@ def synthesize(args, data):
 def run_experiment(args, folder, data, compute, sources, flags, train, train_flags, epochs, model):
     """Compute features and train, unless that is done."""
     done = os.path.join(folder, 'models', 'done_%s' % model)
+    path = os.path.join(folder, 'models', 'model_%s.pkl' % model)
+    made = {'epochs': args.epochs or epochs,
+            'data': kept.digest_folders([data[name] for name in ('Bach10', *sources)])}
     if os.path.exists(done):
+        kept.check_done(done, dict(made, model=files.sha256(path) if os.path.exists(path) else None),
+                        'choose another --out, or remove it, models/*%s* and output/%s' % (model, model))
         return
     features = os.path.join(folder, 'features', model)
     trees = ['--db', data[sources[0]]] + (['--rwc', data[sources[1]]] if len(sources) > 1 else [])
@@ -92,14 +101,14 @@ def run_experiment(args, folder, data, compute, sources, flags, train, train_fla
     run(HERE, train, '--db', data['Bach10'], '--feature_path', features, '--output', folder, '--quiet',
         '--nepochs', args.epochs or epochs, *train_flags, *TRAINING)
     shutil.rmtree(features)
-    with open(done, 'w'):  # trained, and the ten chorales are separated
-        pass
+    # trained, and the ten chorales are separated
+    files.write_json(done, dict(made, model=files.sha256(path)))
 
 
-def collect(results):
-    """Means over the pieces: ``[method][instrument][measure]``, in dB."""
+def collect(results, methods):
+    """Means over the pieces: ``[method][instrument][measure]``, in dB; of these methods, not of any that is gone."""
     means = {}
-    for method in sorted(os.listdir(results)):
+    for method in sorted(set(os.listdir(results)).intersection(methods)):
         for row in tables.summarize(records.read_all(os.path.join(results, method))):
             means.setdefault(method, {}).setdefault(row['target'], {})[row['measure']] = round(row['mean'], 2)
     return means

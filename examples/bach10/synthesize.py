@@ -21,14 +21,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import numpy as np
 
 import rwc
-from deepconvsep import audio, command, jobs
+from deepconvsep import audio, command, files, jobs
 from deepconvsep.errors import UsageError
 from deepconvsep.features import command as features
 from deepconvsep.features import folder
-from deepconvsep.files import atomic_path, make_folder
 from deepconvsep.score import Note, write_score
 from examples.bach10 import chorales, layout, recipe, recorded, soundfonts
 from examples.bach10.soundfonts import Played
+
+logger = command.get_logger('synthesize')
 
 RATE = recipe.SAMPLE_RATE
 #: Level of a part, RMS in dB below full scale where it sounds, so that four do not exceed full scale.
@@ -88,14 +89,15 @@ def main(argv=None):
         recorded.check(args.recorded)
     players = {name: functools.partial(recorded.play, os.path.abspath(args.recorded)) if name == RECORDED
                else functools.partial(soundfonts.play, name) for name in args.banks}
-    make_folder(args.out)
+    files.make_folder(args.out)
     made_by = {name: getattr(args, name) for name in ('layout', 'banks', 'chorales', 'beats', 'note_seconds',
                                                       'vary_timbre', 'seed')}
     if args.relatives:   # folders from before there were any do not name them
         made_by['relatives'] = True
+    made_by.update(sounds(args))
     folder.check_record(args.out, made_by, name=layout.SYNTHESIS, remedy='choose another --out', what='sounds')
     if args.layout == 'rwc':
-        make_folder(os.path.join(args.out, 'mat'))
+        files.make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
         work = functools.partial(make_samples, args.out, players, args.note_seconds)
     else:
@@ -103,8 +105,22 @@ def main(argv=None):
         items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
         work = functools.partial(make_piece, args.out, players, args.layout, args.beats, args.vary_timbre,
                                  args.relatives, args.seed)
+        others = sorted(name for name in set(os.listdir(args.out)) - {item[0] for item in items} if name[:1].isdigit())
+        if others:
+            logger.warning('%s holds %d pieces more than are asked for, such as %s: they stay, and count wherever it '
+                           'is used', args.out, len(others), others[0])
     outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
     return features.conclude(outcomes, 'recordings', args.out)
+
+
+def sounds(args):
+    """The SHA-256 of what the banks play, as a dict; {} for a folder of an older version, which does not say it."""
+    record = os.path.join(args.out, layout.SYNTHESIS)
+    if os.path.exists(record) and 'sounds' not in files.read_json(record, 'how sounds were made'):
+        return {}
+    paths = {name: [recorded.archive(args.recorded, package) for package in recorded.PACKAGES.values()]
+             if name == RECORDED else [soundfonts.BANKS[name].path] for name in args.banks}
+    return {'sounds': {name: ' '.join(files.sha256(path)[:16] for path in found) for name, found in paths.items()}}
 
 
 def choose(args):
@@ -127,7 +143,7 @@ def make_piece(out, players, tree, beats, vary_timbre, relatives, seed, item):
     paths = [os.path.join(place, name) for name in names]
     if all(map(os.path.exists, paths)):  # written last
         return Counter(kept=1)
-    make_folder(place)
+    files.make_folder(place)
     chorale = chorales.load(number)
     if beats is not None:
         chorale = chorales.beginning(chorale, beats)
@@ -211,7 +227,7 @@ def make_samples(out, players, seconds, item):
     bank, transposed = banks[(musician - 1) % len(banks)], 3 * ((musician - 1) // len(banks))
     stem = '%d%d%sNO' % (rwc.INSTRUMENTS[name], musician, SYMBOLS[name])
     place = os.path.join(out, 'wav', stem[:3])
-    make_folder(place)
+    files.make_folder(place)
     targets = {dynamics: (os.path.join(place, stem + dynamics + '.WAV'),
                           os.path.join(out, 'mat', (stem + dynamics).lower() + '.wav.mat')) for dynamics in DYNAMICS}
     if all(os.path.exists(path) for pair in targets.values() for path in pair):
@@ -242,7 +258,7 @@ def write_mat(path, instid, name, symbol, dynamics, midi, starts, ends):
     fields[0] = {'length': 0, 'channels': 1, 'bits': 16, 'rate': RATE}
     fields[3], fields[4], fields[6], fields[7], fields[9] = dynamics, instid, name, symbol, 'NO'
     fields[14:] = midi, starts, ends
-    with atomic_path(path) as temporary, open(temporary, 'wb') as target:
+    with files.atomic_path(path) as temporary, open(temporary, 'wb') as target:
         scipy.io.savemat(target, {'featureStruct': {'field%02d' % place: field for place, field in enumerate(fields)}},
                          oned_as='row')
 

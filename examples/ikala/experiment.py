@@ -7,8 +7,8 @@ Two protocols, both by song: "within" leaves one song out and trains on the othe
 band and tests on the other. Every command is printed before it runs; what is finished is not done again. Writes
 <out>/scores.json and prints the table, of the rows that were asked for.
 """
-import itertools
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
@@ -17,9 +17,12 @@ import numpy as np
 
 from deepconvsep import audio, command, files, stft
 from deepconvsep.errors import InputError
+from deepconvsep.features import folder as feature_folder
+from deepconvsep.features.tensors import MAGNITUDES, record_path, shape_path
 from deepconvsep.metrics import ideal_ratio, records
 from deepconvsep.recipe import song_of
 from evaluation import bounds
+from examples import kept
 from examples.ikala import frets_on_fire, layout, recipe, untrained, variants
 from examples.running import ROOT, run
 
@@ -67,10 +70,13 @@ def main(argv=None):
     parser.add_arg('--seconds', type=command.positive_int, default=frets_on_fire.SECONDS, help='length of the clips')
     parser.add_arg('--nprocs', type=command.positive_int, default=1, help='clips evaluated at the same time')
     args = parser.parse_args(argv)
+    command.enable_default_logging('WARNING')
     if args.untrained:
         untrained.import_librosa()
     db, output, results = (os.path.join(args.out, name) for name in ('tree', 'output', 'results'))
-    if not os.path.exists(os.path.join(db, layout.COUNT_FILE)):
+    if os.path.exists(os.path.join(db, layout.COUNT_FILE)):
+        frets_on_fire.check(db, args.songs, args.seconds)
+    else:
         run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds, '--quiet')
     clips = by_song(clip.name for clip in layout.clips(db))
     chosen = {(protocol, count): choose(fewer(folds(list(clips), protocol), count), args.folds)
@@ -174,37 +180,39 @@ def run_fold(args, db, features, network, method, fold, train, test, clips, test
     Of a training that was interrupted, only those after the last interruption count.
     """
     model = '%s_%s' % (method, fold)
-    folder = os.path.join(args.out, 'folds', model)
     network, _, augmentation = network.partition('+')
     count = args.variants if augmentation else 0
     epochs = -(-args.epochs // (1 + count))
     flags = [*NETWORKS[network], '--nepochs', str(epochs), *TRAINING]
+    names = [name + more for song in train for name in clips[song]
+             for more in ['', *('v%d' % number for number in range(1, count + 1))]]
+    record = {'flags': flags, 'train': train, 'features': feature_folder.fingerprint(
+        [os.path.join(features, name + MAGNITUDES + '.data') for name in names])}
     done = os.path.join(args.out, 'models', 'done_%s.json' % model)
-    record = {'flags': flags, 'train': train}
-    output = os.path.join(args.out, 'output', method)
-    stems = {name: [os.path.join(output, stem + '.wav') for stem in recipe.stem_names(name, recipe.SOURCES, True)]
-             for song in test for name in tested[song]}
+    path = os.path.join(args.out, 'models', 'model_%s.pkl' % model)
     if os.path.exists(done):
-        made = files.read_json(done, 'what a model was trained with')
-        if any(made.get(key) != value for key, value in record.items()):
-            raise InputError('%s was made with other flags or songs: give another --out, or remove it and models/*%s*'
-                             % (done, model))
+        made = kept.check_done(done, dict(record, model=files.sha256(path) if os.path.exists(path) else None),
+                               'give another --out, or remove it and models/*%s*' % model)
     else:
-        link(features, folder, [name + more for song in train for name in clips[song]
-                                for more in ['', *('v%d' % number for number in range(1, count + 1))]])
+        folder = os.path.join(args.out, 'folds', model)
+        link(features, folder, names)
         before = processor_seconds()
         run(HERE, 'trainCNN.py', '--db', db, '--feature_path', folder, '--output', args.out, '--model', model,
             *flags, '--resume', '--quiet')
-        made = dict(record, seconds=round(processor_seconds() - before, 1))
-        # stems of a former model of this name
-        for path in filter(os.path.exists, itertools.chain(*stems.values())):
-            os.remove(path)
+        made = dict(record, model=files.sha256(path), seconds=round(processor_seconds() - before, 1))
         files.write_json(done, made)
-    todo = [name for name, paths in stems.items() if not all(map(os.path.exists, paths))]
-    if todo:
-        run(HERE, 'separate_ikala.py', '-i', *[os.path.join(db, layout.FOLDER, name + '.wav') for name in todo],
-            '-o', output, '-m', os.path.join(args.out, 'models', 'model_%s.pkl' % model), '--overwrite', '--quiet',
-            silent=True)
+    output = os.path.join(args.out, 'output', method)
+    wanted = {}
+    for name in (name for song in test for name in tested[song]):
+        clip = os.path.join(db, layout.FOLDER, name + '.wav')
+        stems = [os.path.join(output, stem + '.wav') for stem in recipe.stem_names(name, recipe.SOURCES, True)]
+        made_from = {'clip': files.sha256(clip), 'model': files.sha256(path)}
+        if not kept.is_current(stems, made_from):
+            wanted[clip] = stems, made_from
+    if wanted:
+        run(HERE, 'separate_ikala.py', '-i', *wanted, '-o', output, '-m', path, '--overwrite', '--quiet', silent=True)
+        for stems, made_from in wanted.values():
+            kept.note(stems, made_from)
     return made.get('seconds')
 
 
@@ -216,28 +224,31 @@ def processor_seconds():
 
 def link(features, folder, names):
     """A folder with the features of these clips alone, without copying them."""
+    shutil.rmtree(folder, ignore_errors=True)   # of a run that was interrupted: features may be others since
     files.make_folder(folder)
     for name in names:
-        for ending in ('__m_.data', '__m_.shape'):
-            path = os.path.join(folder, name + ending)
-            if not os.path.exists(path):
-                os.link(os.path.join(features, name + ending), path)
+        path = name + MAGNITUDES + '.data'
+        for leaf in (path, shape_path(path), record_path(path)):
+            os.link(os.path.join(features, leaf), os.path.join(folder, leaf))
 
 
 def write_bounds(db, output, name):
     """The mixture as every stem, and what ideal ratio masks make of it, for one clip."""
-    samples, rate = audio.read(os.path.join(db, layout.FOLDER, name + '.wav'))
-    mixture, voice, music = layout.separate_channels(samples).T
+    clip = os.path.join(db, layout.FOLDER, name + '.wav')
     paths = [[os.path.join(output, method, stem + '.wav') for stem in recipe.stem_names(name, recipe.SOURCES, True)]
              for method in bounds.METHODS]
-    if all(os.path.exists(path) for both in paths for path in both):
+    made_from = {'clip': files.sha256(clip)}
+    if all(kept.is_current(both, made_from) for both in paths):
         return
+    samples, rate = audio.read(clip)
+    mixture, voice, music = layout.separate_channels(samples).T
     settings = recipe.SETTINGS
     masked = ideal_ratio.separate(np.stack([voice, music]), stft.blackmanharris(settings.frame_size), settings.hop_size)
     for both, estimates in zip(paths, [[mixture] * 2, masked]):
         for path, estimate in zip(both, estimates):
             files.make_folder(os.path.dirname(path))
             audio.write(path, estimate, rate, subtype='FLOAT')
+        kept.note(both, made_from)
 
 
 def collect(folder, tested):

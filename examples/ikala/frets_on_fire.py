@@ -9,6 +9,7 @@ where iKala has accompaniment and voice. Songs are scaled as a whole, so that th
 scale. Clips in which the guitar sounds for less than a third of the time are left out and counted.
 """
 import functools
+import hashlib
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ import numpy as np
 
 from deepconvsep import audio, command, files, jobs
 from deepconvsep.errors import InputError
+from deepconvsep.features import folder as record
 from examples.ikala import layout, recipe
 
 logger = command.get_logger('frets_on_fire')
@@ -43,6 +45,10 @@ BANDS = {
     'muldjord': ('fretsonfire-songs-muldjord', 'Copyright (c) 2009 El Senator (Muldjord, www.muldjord.com)',
                  'Creative Commons Attribution-ShareAlike 3.0'),
 }
+#: Beside the clips: which songs they are of, and how long they are.
+RECORD = 'frets_on_fire.json'
+REMEDY = 'choose another --out'
+
 INSTALL = 'apt-get install ' + ' '.join(package for package, _, _ in BANDS.values())
 
 
@@ -70,6 +76,9 @@ def main(argv=None):
     found = sources(args.songs)
     folder = os.path.join(args.out, layout.FOLDER)
     files.make_folder(folder)
+    if os.listdir(folder) and not os.path.exists(os.path.join(args.out, RECORD)):
+        raise InputError('%s holds clips, and nothing says how they were made: %s' % (args.out, REMEDY))
+    record.check_record(args.out, describe(found, args.seconds), name=RECORD, remedy=REMEDY, what='clips')
     write_notice(args.out, found, args.seconds)
     outcomes = jobs.run(functools.partial(write_clips, folder, args.seconds), found, args.nprocs,
                         unit='song', quiet=args.quiet)
@@ -111,6 +120,37 @@ def sources(folder):
         raise InputError('%s holds no song, expected <band>/<song>/%s and %s: install the songs with "%s", or give '
                          '--songs' % (folder, BAND, GUITAR, INSTALL))
     return [found[name] for name in sorted(found)]
+
+
+def describe(found, seconds):
+    """What decides about the clips: their length, the number of songs, and one SHA-256 of all their files."""
+    contents = '\n'.join(word for source in found for word in
+                         (source.name, *(files.sha256(os.path.join(source.folder, name)) for name in (BAND, GUITAR))))
+    return {'seconds': seconds, 'songs': len(found), 'sounds': hashlib.sha256(contents.encode()).hexdigest()}
+
+
+def check(out, folder, seconds):
+    """Check that a tree that is there has the clips that are asked for.
+
+    Parameters
+    ----------
+    out : str
+        The tree. One of an older version does not say what it was made of: then that is said.
+    folder : str
+        The songs; when it is not there any more, they are not compared.
+    seconds : int
+
+    Raises
+    ------
+    InputError
+        When it was made of other songs, or its clips have another length.
+    """
+    if not os.path.exists(os.path.join(out, RECORD)):
+        logger.warning('%s does not say of which songs it was made, and how long the clips are: taken as it is', out)
+        return
+    wanted = describe(sources(folder), seconds) if os.path.isdir(folder) else dict(
+        files.read_json(os.path.join(out, RECORD), 'how clips were made'), seconds=seconds)
+    record.check_record(out, wanted, name=RECORD, remedy=REMEDY, what='clips')
 
 
 def plain(name):

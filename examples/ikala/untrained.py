@@ -19,6 +19,7 @@ import numpy as np
 
 from deepconvsep import audio, command, files, jobs
 from deepconvsep.errors import InputError
+from examples import kept
 from examples.ikala import layout, recipe
 
 METHODS = ('repet_sim', 'hpss')
@@ -65,15 +66,17 @@ def import_librosa():
 
 
 def write(output, method, clip):
-    """Separate one clip with one method, unless that is done."""
+    """Separate one clip with one method, unless that is done, of the clip as it is now."""
     paths = [os.path.join(output, method, name + '.wav')
              for name in recipe.stem_names(clip.name, recipe.SOURCES, True)]
-    if all(map(os.path.exists, paths)):
+    made_from = {'clip': files.sha256(clip.paths[0])}
+    if kept.is_current(paths, made_from):
         return
     samples, rate = audio.read(clip.paths[0])
     files.make_folder(os.path.join(output, method))
     for path, estimate in zip(paths, separate(audio.downmix(samples, recipe.SETTINGS.downmix), rate, method)):
         audio.write(path, estimate, rate, subtype='FLOAT')
+    kept.note(paths, made_from)
 
 
 def separate(mixture, rate, method):

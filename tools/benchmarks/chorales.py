@@ -5,8 +5,8 @@
 Methods: `score`, the masks of the coarse scores alone; `free`, the score-free network; `network` and `confined`, the
 score-informed network without and with the score's masks on its own; `nmf` and `network+nmf`; `bounds`, the mixture
 itself and ideal ratio masks. Stems go to <out>/output/<method>/<piece>-<source>.wav, scores to <out>/results, means and
-standard deviations over the pieces to <out>/chorales.json. Stems that are there are kept; with --separate_only,
-nothing else is made.
+standard deviations over the pieces to <out>/chorales.json. Stems that were made from the same sounds, scores, model
+and flags are kept; with --separate_only, nothing else is made.
 """
 import copy
 import os
@@ -23,6 +23,7 @@ from deepconvsep.recipes import bach10 as free
 from deepconvsep.recipes import bach10_scoreinformed as informed
 from deepconvsep.separation.sound import separate_file
 from evaluation import Bach10_eval_only, bounds
+from examples import kept
 from examples.bach10 import recipe as data
 
 #: By method: the recipe, and flags of its separation.
@@ -31,6 +32,8 @@ METHODS = {'score': (informed, {'confine': True}), 'free': (free, {}),
            'confined': (informed, {'method': 'network', 'confine': True}),
            'nmf': (informed, {'method': 'nmf'}), 'network+nmf': (informed, {'method': 'network+nmf'})}
 BOUNDS = 'bounds'
+#: Flags that decide about the stems, besides the model.
+DECIDING = ('scores', 'score_ending', 'score_tempo', 'score_offset', 'confine', 'method')
 MEASURES = ('SDR', 'SIR', 'SAR')
 
 
@@ -57,14 +60,14 @@ def main(argv=None):
         code = Bach10_eval_only.main(['--db', args.db, '--estimates', output, '--output', results, '--quiet'])
         if code:
             return code
-        scores = collect(results)
+        scores = collect(results, output, data.pieces(args.db))
         files.write_json(os.path.join(args.out, 'chorales.json'), scores)
         print(table(scores))
     return 0
 
 
 def separate(method, args, folder):
-    """Separate all pieces by a method, those whose stems are there left out."""
+    """Separate all pieces by a method, but those whose stems are there and would become the same."""
     recipe, own = METHODS[method]
     args = copy.copy(args)
     vars(args).update(own)
@@ -74,16 +77,27 @@ def separate(method, args, folder):
     separator = None
     for piece in data.pieces(args.db):
         outputs = [os.path.join(folder, '%s-%s.wav' % (piece, source)) for source in data.SOURCES]
-        if all(map(os.path.exists, outputs)):
-            continue
         paths = data.stem_paths(args.db, piece)
+        made_from = describe(recipe, method, args, loaded, paths)
+        if kept.is_current(outputs, made_from):
+            continue
         guide = recipe.SEPARATION.guide(paths, loaded.settings, args)
         if method == 'score':
             score_masked(paths, guide, outputs)
         else:
             separator = separator or recipe.SEPARATION.separator(loaded, loaded.settings, args)
             separate_file(separator, paths, outputs, guide, quiet=True)
+        kept.note(outputs, made_from)
         print('\n'.join(outputs), flush=True)
+
+
+def describe(recipe, method, args, loaded, paths):
+    """What the stems of a piece are made from."""
+    scores = informed.score_paths(paths, args) if recipe is informed else []
+    timbre = [args.timbre_model_path] if args.timbre_model_path else []
+    return {'files': kept.digest([*paths, *scores, *timbre]), 'method': method,
+            'model': files.sha256(loaded.path), 'settings': loaded.settings.to_dict() if loaded.settings else None,
+            'flags': {name: getattr(args, name, None) for name in DECIDING}}
 
 
 def score_masked(paths, guide, outputs):
@@ -95,11 +109,14 @@ def score_masked(paths, guide, outputs):
         audio.write(path, transform.compute_inverse(mask * magnitude, phase)[:len(mixture)], data.SAMPLE_RATE)
 
 
-def collect(results):
-    """``[method][instrument][measure]``: mean and standard deviation over the pieces, in dB, and the mean SDRs."""
+def collect(results, output, pieces):
+    """``[method][instrument][measure]``: mean and standard deviation over the pieces, in dB, and the mean SDRs.
+
+    Of the methods in `output` and of these pieces: there may be results of others, whose stems are gone.
+    """
     scores = {}
-    for method in sorted(os.listdir(results)):
-        tracks = records.read_all(os.path.join(results, method))
+    for method in sorted(set(os.listdir(results)).intersection(os.listdir(output))):
+        tracks = [track for track in records.read_all(os.path.join(results, method)) if track['track'] in pieces]
         found = scores[method] = {'pieces': len(tracks)}
         for row in tables.summarize(tracks):
             found.setdefault(row['target'], {})[row['measure']] = [round(row['mean'], 2), round(row['sd'], 2)]
