@@ -104,7 +104,7 @@ def draw(magnitudes, scores, widened, first, highest):
             axes[0].hlines(midi2freq(sounding[:, 2]), sounding[:, 0] * hop, sounding[:, 1] * hop, color=colour,
                            linewidth=2.5, label=name)
         axes[0].legend(loc='lower right', bbox_to_anchor=(1, 1), ncols=len(scores), fontsize='small', frameon=False)
-        axes[0].set_title('mixture and fundamentals of the score', loc='left', fontsize='medium')
+        axes[0].set_title('mixture and score', loc='left', fontsize='medium')
         for panel, name, share in zip(axes[1:], bach10.INSTRUMENTS, shares.transpose(1, 2, 0)):
             image = panel.pcolormesh(times, edges, share, cmap='viridis', vmin=0, vmax=1, rasterized=True)
             panel.set_title('mask, ' + name, loc='left', fontsize='medium')
@@ -112,7 +112,7 @@ def draw(magnitudes, scores, widened, first, highest):
         ticks = [mark for mark in MARKS if edges[0] <= mark <= edges[-1]]
         axes[0].set_yticks(ticks, ['%g' % mark for mark in ticks])
         axes[0].yaxis.set_minor_formatter(ticker.NullFormatter())
-        figure.supxlabel('time (s)', fontsize='medium')
+        axes[-1].set_xlabel('time (s)')
         figure.supylabel('frequency (Hz)', fontsize='medium')
         figure.colorbar(image, ax=axes[1:], label='share of the mask', location='bottom', aspect=50, shrink=0.5)
     return figure

@@ -179,6 +179,12 @@ def test_nothing_is_cut_off(opened, width, dark, calm):
     shown = opened.ask('Array.from(document.querySelectorAll("#sound-1 .picture")).filter(found =>'
                        'found.getBoundingClientRect().width).length')
     assert shown == (5 if width == 1200 else 4), 'on a phone separated or reference, by what is listened to'
+    marked = opened.ask('Array.from(document.querySelectorAll("#sound-1 .track")).filter(found => getComputedStyle('
+                        'found.querySelector(".picture")).boxShadow !== "none").map(found => found.dataset.kind)')
+    assert marked == ['separated'] * 2, 'what sounds is marked, and nothing else'
+    beside = opened.ask('(() => { const at = name => document.querySelector("#sound-1 .row[data-part=\'1\'] " + name)'
+                        '.getBoundingClientRect(); return at(".buttons").top < at("h3").bottom })()')
+    assert beside == (width == 390), 'on a phone the buttons stand beside the name'
     light = opened.ask('getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0] > 127')
     assert light != dark
     opened.press('v', 'KeyV')

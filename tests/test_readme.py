@@ -211,6 +211,7 @@ def test_demo_gains_more_with_every_thing_that_it_knows(demo):
                                   for more in ('', ', with scores', ', with scores, factorisation'))
     assert free.min() > 4 and informed.mean() > free.mean() + 2 and factorised.mean() > informed.mean() + 1
     page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
+    assert 'Bassoon, clarinet, saxophone, violin; lead guitar, band: separated' in page
     assert page.count('<audio') == 3 * 9 + 5 and 'Ach Gott und Herr' in page and page.count('SHA-256') == 4
     song = both['sectoid_war-of-freedom']
     assert song['lead guitar']['SDR'] - song['lead guitar']['mixture SDR'] > 4

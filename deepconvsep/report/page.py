@@ -85,6 +85,7 @@ def write(folder, songs, title, command, facts):
         title=one_line(title), command=[one_line(shlex.quote(word)) for word in command],
         rule=compare.RULE, ideal=compare.IDEAL_RULE, mixture_colour=MIXTURE_COLOUR, dynamics=picture.DYNAMICS,
         facts={name: one_line(value) for name, value in facts.items()},
+        sources='; '.join(dict.fromkeys(', '.join(map(label, song.stems)) for song in songs)).capitalize(),
         songs=[_describe(folder, number, song, scores.get(song.name)) for number, song in enumerate(songs, 1)],
         scores_link=link(ASSETS + '/' + SCORES) if scores else None)
     path = os.path.join(folder, PAGE)
