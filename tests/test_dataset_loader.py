@@ -272,6 +272,17 @@ def test_scratch_copies(tree, tmp_path):
                                   sorted_rows(expected[0]))
 
 
+def test_a_scratch_copy_is_of_the_contents_and_not_of_the_date(tree, tmp_path):
+    scratch = str(tmp_path / 'scratch')
+    list(dataset.LargeDataset(tree, scratch_path=scratch, **SETTINGS))
+    path = os.path.join(tree, 's000__m_.data')
+    status = os.stat(path)
+    np.fromfile(path)[::-1].tofile(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert_same(list(dataset.LargeDataset(tree, scratch_path=scratch, **SETTINGS)),
+                list(dataset.LargeDataset(tree, **SETTINGS)))
+
+
 def test_a_scratch_that_is_a_file(tree, tmp_path):
     (tmp_path / 'scratch').write_text('')
     with pytest.raises(InputError, match='scratch is a file, expected a folder'):

@@ -1,4 +1,5 @@
 """Features of iKala through the script, against recorded files and signals whose channels are known."""
+import functools
 import os
 
 import numpy as np
@@ -7,8 +8,9 @@ import sound_tree
 from conftest import assert_sampled
 
 from deepconvsep.errors import InputError
-from deepconvsep.features import tensors
-from examples.ikala import compute_features, layout
+from deepconvsep.features import making, tensors
+from deepconvsep.features.plan import Dataset, make_plans
+from examples.ikala import compute_features, layout, recipe
 
 SCRIPT = 'examples/ikala/compute_features.py'
 
@@ -76,6 +78,27 @@ def test_interrupted(tmp_path):
     assert compute_features.main(flags) == 0
     assert {name: (folder / name).read_bytes() for name in os.listdir(str(folder))} == before
     assert (folder / 'c__m_.data').stat().st_mtime_ns == kept
+
+
+def reading_late(wav, paths, length, size, settings):
+    """Read as a worker that a run which was cut off has left behind: the sound changes, and is done, meanwhile."""
+    blocks = list(layout.read(paths, length, size, settings))
+    sound_tree.write(wav, sound_tree.noise(2, 9000))
+    assert compute_features.main(['--db', os.path.dirname(os.path.dirname(wav)), '--nprocs', '1', '--quiet']) == 0
+    yield from blocks
+
+
+def test_what_is_left_of_a_run_that_was_cut_off_replaces_nothing(tmp_path):
+    wav = tmp_path / 'Wavfile' / 'a.wav'
+    sound_tree.write(wav, sound_tree.noise(1, 9000))
+    song, = layout.clips(str(tmp_path))
+    data = Dataset('iKala', recipe.SETTINGS, (song,), {}, functools.partial(reading_late, str(wav)), db=str(tmp_path))
+    (plan,), _ = make_plans(data, str(tmp_path / 'transforms' / 't1'), 'float64')
+    with pytest.raises(InputError, match='a.wav changed while it was read: run again'):
+        making.compute(data.read, recipe.SETTINGS, True, plan)
+    mixture = tensors.load_tensor(plan.paths[0], '__m_')[0]
+    assert compute_features.main(['--db', str(tmp_path), '--overwrite', '--nprocs', '1', '--quiet']) == 0
+    np.testing.assert_array_equal(tensors.load_tensor(plan.paths[0], '__m_')[0], mixture)
 
 
 def test_what_is_wrong_is_named(script, golden_json, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepconvsep import command, files
+from deepconvsep.data import contents
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 
@@ -149,9 +150,9 @@ def read_frames(tensor, rows, begin, out, factor=1., log=False):
 class Scratch:
     """Copies of feature files on a faster disk, each made when it is first read, and kept.
 
-    A copy has the same name and format behind a digest of the path, date and length of its original, and is
-    stored as float32 where the batches are float32. Copies of files that have changed are not used; nothing is
-    ever deleted.
+    A copy has the same name and format behind a digest of the path, date, length and contents of its original (these as
+    :func:`deepconvsep.data.contents.fingerprint` sees them), and is stored as float32 where the batches are float32.
+    Copies of files that have changed are not used; nothing is ever deleted.
 
     Parameters
     ----------
@@ -177,7 +178,9 @@ class Scratch:
 
     def _copy(self, tensor):
         status = os.stat(tensor.path)
-        identity = '%s %d %d' % (os.path.abspath(tensor.path), status.st_mtime_ns, status.st_size)
+        seen = contents.fingerprint([tensor.path])
+        identity = '%s %d %d %s %s' % (os.path.abspath(tensor.path), status.st_mtime_ns, status.st_size,
+                                       seen['records'], seen['samples'])
         dtype = min(tensor.dtype, self.dtype, key=lambda kind: kind.itemsize)
         path = os.path.join(self.folder, '%s_%s_%s' % (hashlib.sha256(os.fsencode(identity)).hexdigest()[:16],
                                                        dtype.name, os.path.basename(tensor.path)))

@@ -77,7 +77,8 @@ def compute(read, settings, overwrite, plan):
     try:
         records, total = [origin.record() for origin in plan.origins], 0.
         blocks = (plan.song.read or read)(plan.song.paths, plan.length, plan.size, settings)
-        for path, signals, record in zip(plan.paths, blocks, records):
+        for path, origin, signals, record in zip(plan.paths, plan.origins, blocks, records):
+            origin.check(record)   # a cluster may still be working for a run that was cut off: that must write nothing
             folder.discard(path)
             save_magnitudes(path, signals, settings, plan.dtype, record)
             total = total + songs.energies(signals)

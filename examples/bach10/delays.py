@@ -65,6 +65,7 @@ def compute(overwrite, plan):
         records = [plan.origins[index].record() for index in todo]
         stems = recipe.read_stems(plan.song.paths) if todo else []
         for index, record in zip(todo, records):
+            plan.origins[index].check(record)
             folder.discard(plan.paths[index])
             making.save_magnitudes(plan.paths[index], delayed(stems, plan.ways[index]), recipe.SETTINGS, plan.dtype,
                                    record)

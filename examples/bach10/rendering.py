@@ -164,6 +164,7 @@ def compute(overwrite, play, plan):
     try:
         records = [origin.record() for origin in plan.origins]
         for index, signals, missing in _played(play, plan, keep):
+            plan.origins[index].check(records[index])
             folder.discard(plan.paths[index])
             if not missing:
                 making.save_magnitudes(plan.paths[index], signals, recipe.SETTINGS, plan.dtype, records[index])
