@@ -34,9 +34,10 @@ PIECE = '01-AchGottundHerr'
 SONG = 'sectoid_war-of-freedom'
 TITLE = 'Bach, “Ach Gott und Herr”, and Sectoid, “War of freedom”: two pieces that the models never heard'
 
-#: The ways to separate the chorale with its scores: heading, folder, flags.
-WITH_SCORES = (('with scores', 'with_scores', []),
-               ('with scores, factorisation', 'factorisation', ['--method', 'network+nmf']))
+#: Headings of the page; what is said of the ways to separate the chorale with its scores, their folders and flags.
+NAMES = {PIECE: 'Ach Gott und Herr', SONG: 'War of freedom'}
+WITH_SCORES = ((', with its scores', 'with_scores', []),
+               (', with its scores, by factorisation', 'factorisation', ['--method', 'network+nmf']))
 
 #: What the page calls the sources of the song.
 SHOWN = {'voice': 'lead guitar', 'music': 'band'}
@@ -52,10 +53,10 @@ def main(argv=None):
                     for name, made in ((PIECE, recipe.RECIPE), (SONG, ikala_recipe.RECIPE)))
     done = [(separate(separate_bach10, recipe.RECIPE, args.output, PIECE, stems), recipe.RECIPE)]
     scores = copy_scores(args.output)
-    for heading, folder, more in WITH_SCORES:
+    for way, folder, more in WITH_SCORES:
         song = separate(separate_with_scores, score_recipe.RECIPE, args.output, PIECE, stems, folder,
                         ['--scores', scores, *more])
-        done.append((dataclasses.replace(song, name='%s, %s' % (PIECE, heading)), score_recipe.RECIPE))
+        done.append((dataclasses.replace(song, name=song.name + way), score_recipe.RECIPE))
     done.append((separate(separate_ikala, ikala_recipe.RECIPE, args.output, SONG, parts), ikala_recipe.RECIPE))
     songs = [song for song, _ in done]
     command = ['python', os.path.relpath(os.path.abspath(__file__)), *(sys.argv[1:] if argv is None else argv)]
@@ -95,7 +96,7 @@ def separate(script, made_by, output, piece, references, folder='', flags=()):
         raise InputError('%s could not be separated, see above' % mixture)
     names = [SHOWN.get(source, source) for source in made_by.sources]
     paths = [os.path.join(stems, name + '.wav') for name in made_by.stem_names(piece, made_by.sources, False)]
-    return page.Song(piece, mixture, dict(zip(names, paths)), dict(zip(names, references)))
+    return page.Song(NAMES[piece], mixture, dict(zip(names, paths)), dict(zip(names, references)))
 
 
 def summarize(folder, songs):
