@@ -129,7 +129,7 @@ def test_links_lead_to_files_and_headings():
 
 
 def test_documents_that_are_named_exist():
-    for name in DOCUMENTS + ['CONTRIBUTING.md', 'Makefile']:
+    for name in DOCUMENTS + ['CONTRIBUTING.md', 'Makefile', 'pyproject.toml']:
         for path in re.findall(r'(?<![\w/])docs/[\w/]+\.(?:md|json|png|ipynb)', text_of(name)):
             assert os.path.exists(os.path.join(ROOT, path)), '%s names %s' % (name, path)
 
