@@ -1,4 +1,4 @@
-"""The commands of README and docs: scripts exist, flags are theirs, and what needs no dataset runs."""
+"""The commands of README and docs: scripts exist, flags and choices are theirs, and what needs no dataset runs."""
 import glob
 import os
 import re
@@ -23,8 +23,11 @@ DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path
 
 #: A command with one of these in an argument needs what is not part of the project: a dataset, a song or a model of the
 #: reader's, SoundFonts; or results of such a command before it.
-PLACEHOLDERS = ('/path/to', '<', 'DB', 'song.wav', 'clip.wav', 'chorale.wav', 'model_', '--banks', 'open/', 'results',
-                'DSD100', 'Bach10Sibelius', 'iKala', 'frets', 'separated')
+PLACEHOLDERS = ('/path/to', '<', 'DB', 'FILE', 'DIR', 'FOLDER', 'MODEL', 'song.wav', 'clip.wav', 'chorale.wav',
+                'model_', '--banks', 'open/', 'results', 'DSD100', 'Bach10Sibelius', 'iKala', 'frets', 'separated')
+
+PROGRAMS = 'python3?|make|deepconvsep'
+PACKAGE = 'deepconvsep/__main__.py'   # that program
 
 #: They take minutes; tests and benchmarks of their own run them.
 SLOW = ('demo.py', 'experiment.py', 'benchmarks/')
@@ -42,16 +45,34 @@ def commands(text):
         if line.startswith('```'):
             fenced, folder = not fenced, '.'
         elif fenced or line.startswith('    '):
-            if not re.match(r'\s*(\w+=\S* )*(\S*/)?(python3?|make|cd) ', line):
+            if not re.match(r'\s*(\w+=\S* )*(\S*/)?(%s|cd) ' % PROGRAMS, line):
                 continue
-            words = shlex.split(line, comments=True)
-            while '=' in words[0]:
-                del words[0]
+            words = plain(line)
             if words[0] == 'cd':
                 folder = words[1]
             else:
-                found.append((folder, ['python' if 'python' in words[0] else words[0]] + words[1:]))
+                found.append((folder, words))
     return found
+
+
+def plain(line):
+    """The words of a command line: without variables, and whatever Python is called."""
+    words = shlex.split(line, comments=True)
+    while '=' in words[0]:
+        del words[0]
+    program = os.path.basename(words[0])
+    return {'deepconvsep': ['python', '-m', 'deepconvsep']}.get(
+        program, ['python' if program.startswith('python') else program]) + words[1:]
+
+
+def commands_in_prose(text):
+    """The command lines between backticks.
+
+    >>> commands_in_prose('Call `python -m a.b\\n--x 1`, `make` or `deepconvsep models`, not `python`')
+    [['python', '-m', 'a.b', '--x', '1'], ['python', '-m', 'deepconvsep', 'models']]
+    """
+    return [plain(' '.join(line.split())) for line in re.findall('(?<!`)`([^`]+)`(?!`)', text)
+            if re.match(r'(\w+=\S* )*(\S*/)?(%s)\s' % PROGRAMS, line) and '<' not in line]
 
 
 def named_script(folder, words):
@@ -60,7 +81,11 @@ def named_script(folder, words):
         module = words[2].replace('.', '/')
         package = os.path.join(module, '__main__.py')
         return package if os.path.isdir(os.path.join(ROOT, module)) else module + '.py', words[3:]
-    return os.path.normpath(os.path.join(folder, words[1])), words[2:]
+    path = os.path.normpath(os.path.join(folder, words[1]))
+    if os.path.basename(path) == path and not os.path.exists(os.path.join(ROOT, path)):
+        # said of the folder that the script is in
+        path = next(iter(glob.glob('examples/*/' + path, root_dir=ROOT)), path)
+    return path, words[2:]
 
 
 def text_of(name):
@@ -69,33 +94,55 @@ def text_of(name):
 
 
 def all_commands(name):
-    return commands(text_of(name))
+    return commands(text_of(name)) + [('.', words) for words in commands_in_prose(text_of(name))]
 
 
 PYTHON = sorted({(name, folder, tuple(words)) for name in DOCUMENTS for folder, words in all_commands(name)
                  if words[0] == 'python' and words[1] not in ('-c', '-m') or words[:2] == ['python', '-m']
                  and words[2] not in ('pip', 'venv', 'pytest', 'http.server')})
-RUN = sorted({words for _, folder, words in PYTHON
-              if not any(place in word for word in words for place in PLACEHOLDERS + SLOW)})
+RUN = sorted({words for name, folder, words in PYTHON
+              # in prose a script without arguments is only named
+              if (named_script(folder, words)[1] or (folder, list(words)) in commands(text_of(name)))
+              and not any(place in word for word in words for place in PLACEHOLDERS + SLOW)})
 
 
 @pytest.fixture(scope='module')
 def help_of():
-    """What a script says with --help; asked once for each."""
+    """What a script, or one of the commands of it, says with --help; asked once for each."""
     known = {}
 
-    def text(path):
-        if path not in known:
-            done = subprocess.run([sys.executable, os.path.join(ROOT, path), '--help'], capture_output=True,
-                                  text=True)
+    def text(path, arguments=()):
+        asked = (path, *arguments[:path == PACKAGE])
+        if asked not in known:
+            program = ['-m', 'deepconvsep'] if path == PACKAGE else [path]
+            done = subprocess.run([sys.executable, *program, *asked[1:], '--help'], capture_output=True, text=True,
+                                  cwd=ROOT)
             assert done.returncode == 0, done.stderr
-            known[path] = done.stdout
-        return known[path]
+            known[asked] = done.stdout
+        return known[asked]
     return text
 
 
 def flags_in(text):
     return set(re.findall(r'(?<![\w-])--?[A-Za-z]\w*', text))
+
+
+def faults(arguments, described):
+    """What is wrong with the arguments of a command: flags and values that its --help does not know.
+
+    >>> faults(['a.wav', '-x', '1', '--why=b', '--method', 'c'], 'usage: [-x X] [--method {a,b}]\\n\\nas --why did')
+    ['no --why', '--method c is none of a,b']
+    """
+    words = [part for word in arguments for part in (word.split('=', 1) if word.startswith('-') else [word])]
+    usage = described.split('\n\n')[0]   # elsewhere a flag may be one that is only spoken of
+    found = []
+    for word, value in zip(words, words[1:] + ['']):
+        choices = re.search(r'%s \{([^}]*)\}' % re.escape(word), usage)
+        if re.match('--?[A-Za-z]', word) and word not in flags_in(usage):
+            found.append('no ' + word)
+        elif choices and value not in choices.group(1).split(','):
+            found.append('%s %s is none of %s' % (word, value, choices.group(1)))
+    return found
 
 
 @pytest.fixture(scope='module')
@@ -167,10 +214,23 @@ def test_every_script_of_the_examples_is_in_the_documents():
 def test_script_and_flags_exist(help_of, name, folder, words):
     path, arguments = named_script(folder, words)
     assert os.path.isfile(os.path.join(ROOT, path)), '%s names %s' % (name, path)
-    given = {word.split('=')[0] for word in arguments if re.match('--?[A-Za-z]', word)}
-    if given:
-        missing = given - flags_in(help_of(path))
-        assert not missing, '%s: %s has no %s' % (name, path, ', '.join(sorted(missing)))
+    if path == PACKAGE or any(word.startswith('-') for word in arguments):
+        assert not faults(arguments, help_of(path, arguments)), '%s, of %s' % (name, path)
+
+
+@pytest.mark.parametrize('name', [PACKAGE, 'Dockerfile'])
+def test_commands_of_the_package_are_right_outside_of_documents_too(help_of, name):
+    lines = re.findall('^(?: +|# docker run .* )deepconvsep (.*)', text_of(name), re.MULTILINE)
+    assert lines
+    for words in map(shlex.split, lines):
+        assert not faults(words, help_of(PACKAGE, words)), words
+
+
+def test_flags_that_the_documents_speak_of_are_some_scripts(help_of):
+    known = set().union(*(flags_in(help_of(path)) for path in SCRIPTS))
+    for name in DOCUMENTS + ['CONTRIBUTING.md', 'CHANGELOG.md']:
+        for text in re.findall(r'(?<!`)`(--?[A-Za-z]\w*(?![\w.-])[^`]*)`(?!`)', text_of(name)):
+            assert flags_in(text) <= known, '%s speaks of %s' % (name, text)
 
 
 SCRIPTS = sorted(os.path.relpath(path, ROOT) for folder in ('examples/*', 'evaluation', 'plots', 'tools')

@@ -6,7 +6,6 @@
     python -m tools.fuzz --reader midi --cases 500    some of one
     python -m tools.fuzz --reader midi --case 123     one again, with its traceback
 """
-import argparse
 import os
 import sys
 import time
@@ -24,7 +23,8 @@ def main(argv=None):
     flags.add_arg('--cases', type=command.positive_int, default=20000, help='cases for each')
     flags.add_arg('--first', type=command.non_negative_int, default=0, help='number of the first case')
     flags.add_arg('--seed', type=command.non_negative_int, default=0)
-    flags.add_arg('--case', type=command.non_negative_int, default=None, help=argparse.SUPPRESS)
+    flags.add_arg('--case', type=command.non_negative_int, default=None, metavar='NUMBER',
+                  help='this one alone, with its traceback')
     args = flags.parse_args(argv)
     wrong = 0
     for name in args.reader:
