@@ -19,3 +19,6 @@ numpydoc_show_class_members = False
 # the diagram of the architecture is shown as text: nothing is loaded from elsewhere
 suppress_warnings = ['misc.highlighting_failure']
 html_theme = 'alabaster'
+html_theme_options = {'page_width': '1140px', 'body_max_width': 'none', 'sidebar_width': '240px',
+                      'font_size': '16px', 'code_font_size': '0.8em', 'fixed_sidebar': True,
+                      'font_family': 'system-ui, sans-serif', 'head_font_family': 'system-ui, sans-serif'}
