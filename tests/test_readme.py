@@ -23,8 +23,9 @@ DOCUMENTS = ['README.md'] + sorted('docs/' + name for name in os.listdir(os.path
 
 #: A command with one of these in an argument needs what is not part of the project: a dataset, a song or a model of the
 #: reader's, SoundFonts; or results of such a command before it.
-PLACEHOLDERS = ('/path/to', '<', 'DB', 'FILE', 'DIR', 'FOLDER', 'MODEL', 'song.wav', 'clip.wav', 'chorale.wav',
-                'model_', '--banks', 'open/', 'results', 'DSD100', 'Bach10Sibelius', 'iKala', 'frets', 'separated')
+PLACEHOLDERS = ('/path/to', '<', 'DB', 'FILE', 'DIR', 'FOLDER', 'MODEL', 'song.wav', 'rock.wav', 'clip.wav',
+                'chorale.wav', 'model_', '--banks', 'open/', 'results', 'DSD100', 'Bach10Sibelius', 'iKala', 'frets',
+                'separated')
 
 PROGRAMS = 'python3?|make|deepconvsep'
 PACKAGE = 'deepconvsep/__main__.py'   # that program
