@@ -20,7 +20,8 @@ def main(argv=None, prog='deepconvsep.models'):
     flags = parser.parse_args(argv)
     if flags.verify:
         return describe_all(flags.verify, str)
-    print('Models of this project, checked against the SHA-256 beside them:')
+    print('Models of this project, checked against the SHA-256 beside them; give them with -m, by name: %s'
+          % ', '.join(known.own()))
     code = describe_all(known.own(), known.path)
     print('\nModels that the authors of the original published; not part of this project, give them with -m:')
     for entry in known.PUBLISHED:
