@@ -28,8 +28,9 @@ METHODS = ('mixture', 'ideal_ratio_mask')
 def main(argv=None):
     """Write the bounds by the flags `argv`; return the exit code."""
     flags = command.Parser(prog='bounds.py', description=__doc__.split('\n')[0])
-    flags.add_arg('--db', required=True, metavar='FOLDER', help='the Bach10 data set, or its folder Sources')
-    flags.add_arg('--output', required=True, metavar='FOLDER', help='gets a folder for each bound')
+    flags.add_arg('--db', type=command.path, required=True, metavar='FOLDER',
+                  help='the Bach10 data set, or its folder Sources')
+    flags.add_arg('--output', type=command.path, required=True, metavar='FOLDER', help='gets a folder for each bound')
     flags.add_arg('--nprocs', type=command.positive_int, default=1, help='pieces at the same time')
     flags.add_arg('--quiet', action='store_true', help='no progress bar')
     args = flags.parse_args(argv)

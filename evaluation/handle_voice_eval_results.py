@@ -24,8 +24,10 @@ TARGET = 'vocals'
 
 def main(argv=None):
     flags = command.Parser(description='Average the scores of the voice over all songs and windows.')
-    flags.add_arg('--input', default='results_test', metavar='FOLDER', help='where the results of DSD100 are')
-    flags.add_arg('--output', default='results_dB', metavar='FOLDER', help='where results_dB_test.txt goes')
+    flags.add_arg('--input', type=command.path, default='results_test', metavar='FOLDER',
+                  help='where the results of DSD100 are')
+    flags.add_arg('--output', type=command.path, default='results_dB', metavar='FOLDER',
+                  help='where results_dB_test.txt goes')
     args = flags.parse_args(argv)
     paths = sorted(os.path.join(parent, leaf) for parent, _, leaves in os.walk(args.input) for leaf in leaves
                    if leaf.endswith('.mat') and not leaf.startswith('.'))

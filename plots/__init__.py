@@ -1,7 +1,7 @@
 """Figures: of the SMC 2017 results, of scores per track, of spectrograms. They need no display."""
 import os
 
-from deepconvsep import files
+from deepconvsep import command, files
 
 FORMATS = ('png', 'pdf')
 WIDTH = 7.   # inches, of a figure that fills a page between its margins
@@ -42,5 +42,5 @@ def save(figure, folder, name, formats=FORMATS, dpi=200):
 
 def add_output_flags(flags):
     """Add --output and --format to a parser."""
-    flags.add_arg('--output', default='figures', metavar='FOLDER', help='where the figures go')
+    flags.add_arg('--output', type=command.path, default='figures', metavar='FOLDER', help='where the figures go')
     flags.add_arg('--format', nargs='+', choices=FORMATS, default=list(FORMATS), help='kinds of files')

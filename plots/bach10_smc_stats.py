@@ -25,7 +25,7 @@ MEASURES = ('SDR', 'SIR', 'SAR')
 
 def main(argv=None):
     flags = command.Parser(description='Draw the figures of the SMC 2017 paper from results of Bach10.')
-    flags.add_arg('--db', required=True, metavar='FOLDER', help='results: a sub-folder per method')
+    flags.add_arg('--db', type=command.path, required=True, metavar='FOLDER', help='results: a sub-folder per method')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
     table = read_results(args.db)

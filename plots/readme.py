@@ -28,7 +28,7 @@ TICKS = (100, 1000, 10000), ('100 Hz', '1 kHz', '10 kHz')
 def main(argv=None):
     flags = command.Parser(description='Draw the picture of README from what the demo made.')
     flags.add_arg('--demo', required=True, metavar='FOLDER', help='where tools/demo.py wrote to')
-    flags.add_arg('--output', default='figures', metavar='FOLDER', help='where the figure goes')
+    flags.add_arg('--output', type=command.path, default='figures', metavar='FOLDER', help='where the figure goes')
     args = flags.parse_args(argv)
     stems.folders(args.demo, 'the folder that tools/demo.py wrote to')
     true = by_source(os.path.join(args.demo, 'references'), '')

@@ -29,7 +29,7 @@ DYNAMICS = 70.   # dB below the loudest bin that are still shown
 
 def main(argv=None):
     flags = command.Parser(description='Draw the notes of a score over the spectrogram of its sound, and their masks.')
-    flags.add_arg('--mixture', required=True, nargs='+', metavar='FILE',
+    flags.add_arg('--mixture', type=command.path, required=True, nargs='+', metavar='FILE',
                   help='a sound file, or several, mono and of one sample rate, whose sum is drawn')
     recipe.add_score_flags(flags)
     flags.add_arg('--start', type=command.non_negative_float, default=0., help='where to begin, in seconds')

@@ -22,7 +22,8 @@ FEW = 5   # tracks: of fewer a box says little, and the tracks are drawn as poin
 
 def main(argv=None):
     flags = command.Parser(description='Draw the scores of every track as box plots.')
-    flags.add_arg('--input', required=True, metavar='FOLDER', help='where the results of an evaluation program are')
+    flags.add_arg('--input', type=command.path, required=True, metavar='FOLDER',
+                  help='where the results of an evaluation program are')
     flags.add_arg('--measure', default='SDR', choices=records.ORDER, help='the score')
     flags.add_arg('--subset', help='only this part of the data set (DSD100: Test, Dev; default: Test if it is there)')
     plots.add_output_flags(flags)

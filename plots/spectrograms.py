@@ -25,8 +25,8 @@ DYNAMICS = 80.   # dB below the loudest bin of the mixture that are still shown
 
 def main(argv=None):
     flags = command.Parser(description='Draw spectrograms of a mixture, its separated stems and the true ones.')
-    flags.add_arg('--mixture', required=True, metavar='FILE')
-    flags.add_arg('--estimates', required=True, metavar='FOLDER', help='the separated stems')
+    flags.add_arg('--mixture', type=command.path, required=True, metavar='FILE')
+    flags.add_arg('--estimates', type=command.path, required=True, metavar='FOLDER', help='the separated stems')
     flags.add_arg('--references', metavar='FOLDER', help='the true stems; those of an accompaniment may be missing')
     flags.add_arg('--start', type=command.non_negative_float, default=0., help='where to begin, in seconds')
     flags.add_arg('--seconds', type=command.positive_float, default=10., help='how much to show')

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from deepconvsep import audio, files
 from deepconvsep.audio.mixture import Mixture
 from deepconvsep.command import Parser, enable_default_logging, run
+from deepconvsep.command import path as a_path
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
 from deepconvsep.models import known
@@ -46,7 +47,7 @@ SHOWN = {'voice': 'lead guitar', 'music': 'band'}
 def main(argv=None):
     """Run the demo; return the exit code."""
     flags = Parser(prog='tools/demo.py', description=__doc__.split('\n')[0])
-    flags.add_arg('-o', '--output', default=os.path.join(ROOT, 'demo'), help='folder to write to')
+    flags.add_arg('-o', '--output', type=a_path, default=os.path.join(ROOT, 'demo'), help='folder to write to')
     args = flags.parse_args(argv)
     enable_default_logging()
     stems, parts = (copy_references(args.output, name, made.sources)

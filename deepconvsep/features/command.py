@@ -20,8 +20,9 @@ logger = command.get_logger('features')
 def parser(prog, description, default='transforms/t1'):
     """The flags that all scripts have; `default` is that of --feature_path, below the dataset."""
     flags = command.Parser(prog=prog, description=description)
-    flags.add_arg('--db', required=True, metavar='DIR', help='folder of the dataset')
-    flags.add_arg('--feature_path', metavar='DIR', default='<db>/' + default, help='folder for the features')
+    flags.add_arg('--db', type=command.path, required=True, metavar='DIR', help='folder of the dataset')
+    flags.add_arg('--feature_path', type=command.path, metavar='DIR', default='<db>/' + default,
+                  help='folder for the features')
     flags.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
                   help='number of processes, each of which takes a song at a time')
     flags.add_arg('--scheduler', metavar='ADDRESS', default=None,

@@ -15,9 +15,9 @@ SHOWN = 20   # problems listed one by one
 def parser(description, db, estimates, output, estimates_required=True):
     """A parser with the flags that all programs have; `db`, `estimates` and `output` are help texts."""
     flags = command.Parser(description=description)
-    flags.add_arg('--db', required=True, metavar='FOLDER', help=db)
-    flags.add_arg('--estimates', required=estimates_required, metavar='FOLDER', help=estimates)
-    flags.add_arg('--output', metavar='FOLDER', help=output)
+    flags.add_arg('--db', type=command.path, required=True, metavar='FOLDER', help=db)
+    flags.add_arg('--estimates', type=command.path, required=estimates_required, metavar='FOLDER', help=estimates)
+    flags.add_arg('--output', type=command.path, metavar='FOLDER', help=output)
     flags.add_arg('--method', nargs='+', default=[], metavar='NAME', help='only these methods')
     flags.add_arg('--id', nargs='+', default=[], type=command.positive_int, metavar='N',
                   help='only these tasks, numbered from 1 as in the original: all tracks of the first method, then '

@@ -47,7 +47,7 @@ def add_separation_flags(flags):
 def add_guide_flags(flags):
     """The flags that a score and a timbre model need."""
     add_score_flags(flags)
-    flags.add_arg('--timbre_model_path', metavar='FILE', default=None,
+    flags.add_arg('--timbre_model_path', type=command.path, metavar='FILE', default=None,
                   help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
                        'the same for training and separating')
     flags.add_arg('--confine', action=argparse.BooleanOptionalAction, default=None,
@@ -79,7 +79,7 @@ def separator(loaded, settings, flags):
 
 def add_score_flags(flags):
     """The flags that tell where the scores are."""
-    flags.add_arg('--scores', metavar='DIR', default=None,
+    flags.add_arg('--scores', type=command.path, metavar='DIR', default=None,
                   help='folder of the scores, <instrument>%s.txt, or of folders of them called like the pieces '
                        '(default: the folder of the input)' % TEST_ENDING)
     flags.add_arg('--score_ending', metavar='TEXT', default=TEST_ENDING,

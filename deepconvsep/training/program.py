@@ -21,9 +21,9 @@ def parser(prog, description, defaults):
     """
     flags = command.Parser(prog=prog, description=description)
     add = flags.add_arg
-    add('--db', required=True, help='folder of the dataset')
-    add('--feature_path', help='folder of the features')
-    add('--output', default=None, help='folder for models/ and output/ (default: the dataset\'s)')
+    add('--db', type=command.path, required=True, help='folder of the dataset')
+    add('--feature_path', type=command.path, help='folder of the features')
+    add('--output', type=command.path, default=None, help='folder for models/ and output/ (default: the dataset\'s)')
     add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
     add('--nepochs', type=command.non_negative_int, default=40, help='epochs')
     add('--time_context', type=command.positive_int, default=30, help='frames that the network sees')
@@ -39,7 +39,7 @@ def parser(prog, description, defaults):
         help='share of the songs to hold out; the best epoch on them is kept')
     add('--nsamples', type=command.non_negative_int, default=0,
         help='use only so many of the feature files, drawn by the seed; 0: all')
-    add('--load', default='0', metavar='MODEL',
+    add('--load', type=command.path, default='0', metavar='MODEL',
         help='start from the weights of this model; 1: of the model of this name, which is replaced; 0: anew')
     add('--resume', action='store_true', help='continue an interrupted run')
     add('--overwrite', action='store_true', help='start anew where a run of this name exists')
@@ -81,8 +81,9 @@ def run(flags, recipe, feature_paths, **at_test):
         raise UsageError('--overlap is %d, expected less than --time_context %d' % (flags.overlap, flags.time_context))
     if flags.resume and flags.overwrite:
         raise UsageError('--resume continues a run and --overwrite starts it anew: give one of them')
-    if os.path.basename(flags.model) != flags.model or not flags.model:
+    if os.path.basename(flags.model) != flags.model or flags.model.strip() in ('', os.curdir, os.pardir):
         raise UsageError('--model is %r, expected a name without folders' % flags.model)
+    refuse_idle(flags)
     if not os.path.isdir(flags.db):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
     if flags.output_bias and flags.load != '0':
@@ -108,6 +109,17 @@ def run(flags, recipe, feature_paths, **at_test):
     return separate_test_songs(flags, recipe, songs, output, at_test)
 
 
+def refuse_idle(flags):
+    """Raise UsageError for flags that --skip_train or --skip_sep leave without effect."""
+    if not flags.skip_train:
+        return
+    given = [name for name, value in (('skip_sep', flags.skip_sep), ('resume', flags.resume),
+                                      ('overwrite', flags.overwrite), ('load', flags.load != '0'),
+                                      ('validation', flags.validation)) if value]
+    if given:
+        raise UsageError('--skip_train only separates, with the model that is there: leave it out, or --%s' % given[0])
+
+
 def train(flags, recipe, network, settings, feature_paths, folder):
     """Train, or go on training, the model of the flags."""
     for path in feature_paths:
@@ -119,6 +131,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
+    if data.total_points < flags.batch_size:
+        logger.warning('--batch_size %d: there are %d windows, so that each epoch is one step', flags.batch_size,
+                       data.total_points)
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
     # in a list that is emptied by who uses it: they take up to 856 MB

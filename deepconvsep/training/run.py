@@ -237,6 +237,9 @@ class Run:
                         self.save(dataset.state(number + 1))
                         saved = time.time()
         self._check_values(epoch, batches - 1)
+        if not self._sums.any():
+            self._give_up('the loss is 0', epoch, batches - 1,
+                          'there is nothing to learn: look for silent features, or raise --scale_factor')
         row = self._row(epoch, examples, time.time() - started)
         self.history.append(row)
         self._sums, self._seconds = np.zeros_like(self._sums), 0.
@@ -285,15 +288,14 @@ class Run:
         if not all(np.isfinite(array).all() for arrays in self.step.get_values() for array in arrays):
             self._give_up('the weights or the averages of the optimizer became infinite or NaN', epoch, batch)
 
-    def _give_up(self, what, epoch, batch):
+    def _give_up(self, what, epoch, batch, remedy='look for damaged features, or lower --scale_factor'):
         good = self.paths['checkpoint']
         if os.path.exists(good):
             info = checkpoint.load(good)[2]['data']
             kept = 'the last good checkpoint is %s (epoch %d, batch %d)' % (good, info['epoch'] + 1, info['batch'])
         else:
             kept = 'there is no checkpoint yet'
-        raise InputError('%s in epoch %d, batch %d; %s: look for damaged features, or lower --scale_factor'
-                         % (what, epoch + 1, batch + 1, kept))
+        raise InputError('%s in epoch %d, batch %d; %s: %s' % (what, epoch + 1, batch + 1, kept, remedy))
 
     def save(self, data):
         """Write a checkpoint; `data` is the dataset's state that goes with the parameters."""

@@ -36,7 +36,8 @@ def main(argv=None):
 def parser(description):
     """The flags of the generation from instrument samples."""
     flags = features.parser('compute_features_bach10rwc.py', description.split('\n')[0], 'transforms/t3_rwc')
-    flags.add_arg('--rwc', required=True, metavar='DIR', help='folder of the instrument samples, with wav and mat')
+    flags.add_arg('--rwc', type=command.path, required=True, metavar='DIR',
+                  help='folder of the instrument samples, with wav and mat')
     flags.add_arg('--chunk_size', type=command.positive_float, default=45., help='seconds of a file at most')
     flags.add_arg('--sample_size', type=command.positive_float, default=400., help='combinations for each piece')
     flags.add_arg('--original', type=command.switch, default=True,

@@ -43,7 +43,7 @@ EXPERIMENTS = {
 def main(argv=None):
     """Run the experiments of the flags `argv`; return the exit code."""
     parser = command.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
-    parser.add_arg('--out', required=True, help='folder for everything')
+    parser.add_arg('--out', type=command.path, required=True, help='folder for everything')
     parser.add_arg('--held_out', required=True, choices=sorted(soundfonts.BANKS),
                    help='bank that plays the test recordings; the others play the training data')
     parser.add_arg('--experiments', nargs='+', choices=sorted(EXPERIMENTS), default=sorted(EXPERIMENTS))

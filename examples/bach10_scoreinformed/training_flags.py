@@ -19,7 +19,8 @@ def parser(prog, description, defaults):
     drawn anew in every epoch.
     """
     made = training_flags.parser(prog, description, dict(
-        defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'))
+        defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'),
+        dbs='folder of Bach10 Sibelius, in whose features --feature_path is by default')
     made.add_arg('--gt', type=command.switch, default=None, metavar='0|1',
                  help='1: the timing of the recordings; 0: that of the score; default: what the features have')
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',
@@ -29,10 +30,21 @@ def parser(prog, description, defaults):
     return made
 
 
+def refuse_scores(flags):
+    """Raise UsageError for flags of the scores that a separation reads, when there is none: training has notes."""
+    unused = [name for name, default in (('scores', None), ('score_ending', recipe.TEST_ENDING), ('score_tempo', 1.),
+                                         ('score_offset', 0.)) if getattr(flags, name) != default]
+    if unused:
+        raise UsageError('--%s is for the separation of the test songs, training takes the notes beside the features: '
+                         'leave it out, or --skip_sep' % unused[0])
+
+
 def run(flags):
     """Train and separate the test songs; return the exit code."""
     if flags.timbre_model_path and not os.path.isfile(flags.timbre_model_path):
         raise UsageError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
+    if flags.skip_sep:
+        refuse_scores(flags)
     base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
 
     styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]

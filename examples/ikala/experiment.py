@@ -50,8 +50,8 @@ PROTOCOLS = ('within', 'across')
 def main(argv=None):
     """Run the experiments of the flags `argv`; return the exit code."""
     parser = command.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
-    parser.add_arg('--out', required=True, help='folder for everything')
-    parser.add_arg('--songs', default=frets_on_fire.INSTALLED, help='as that of frets_on_fire.py')
+    parser.add_arg('--out', type=command.path, required=True, help='folder for everything')
+    parser.add_arg('--songs', type=command.path, default=frets_on_fire.INSTALLED, help='as that of frets_on_fire.py')
     parser.add_arg('--protocols', nargs='+', choices=PROTOCOLS, default=PROTOCOLS)
     parser.add_arg('--networks', nargs='*', choices=ROWS, default=['compact'], metavar='NETWORK[+VARIANTS]',
                    help='of %s; +%s: trained on variants of the clips besides'

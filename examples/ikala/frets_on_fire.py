@@ -65,8 +65,8 @@ class Source(NamedTuple):
 def main(argv=None):
     """Make the tree by the flags `argv`; return the exit code."""
     flags = command.Parser(prog='frets_on_fire.py', description=__doc__.split('\n')[0])
-    flags.add_arg('--out', required=True, metavar='DIR', help='folder for the tree; it is created')
-    flags.add_arg('--songs', metavar='DIR', default=INSTALLED,
+    flags.add_arg('--out', type=command.path, required=True, metavar='DIR', help='folder for the tree; it is created')
+    flags.add_arg('--songs', type=command.path, metavar='DIR', default=INSTALLED,
                   help='folder of the bands: <band>/<song>/%s and %s' % (BAND, GUITAR))
     flags.add_arg('--seconds', type=command.positive_int, default=SECONDS, help='length of the clips')
     flags.add_arg('--nprocs', type=command.positive_int, default=1, help='songs at the same time')

@@ -31,8 +31,8 @@ APART = 2.
 def main(argv=None):
     """Separate by the flags `argv`; return the exit code."""
     flags = command.Parser(prog='untrained.py', description=__doc__.split('\n')[0])
-    flags.add_arg('--db', required=True, metavar='DIR', help='folder of the dataset')
-    flags.add_arg('--output', required=True, metavar='DIR', help='gets a folder for each method')
+    flags.add_arg('--db', type=command.path, required=True, metavar='DIR', help='folder of the dataset')
+    flags.add_arg('--output', type=command.path, required=True, metavar='DIR', help='gets a folder for each method')
     flags.add_arg('--methods', nargs='+', choices=METHODS, default=list(METHODS))
     flags.add_arg('--clips', nargs='+', default=None, help='only these')
     flags.add_arg('--nprocs', type=command.positive_int, default=1, help='clips at the same time')

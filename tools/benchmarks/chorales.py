@@ -40,8 +40,9 @@ MEASURES = ('SDR', 'SIR', 'SAR')
 def main(argv=None):
     """Separate and evaluate by the flags `argv`; return the exit code."""
     flags = command.Parser(prog='chorales.py', description=__doc__.split('\n')[0])
-    flags.add_arg('--db', required=True, metavar='DIR', help='the pieces of Bach10')
-    flags.add_arg('--out', required=True, metavar='DIR', help='folder for stems and scores; it is created')
+    flags.add_arg('--db', type=command.path, required=True, metavar='DIR', help='the pieces of Bach10')
+    flags.add_arg('--out', type=command.path, required=True, metavar='DIR',
+                  help='folder for stems and scores; it is created')
     flags.add_arg('--methods', nargs='+', choices=[*METHODS, BOUNDS], default=[*METHODS, BOUNDS])
     flags.add_arg('--free_model', default=free.DEFAULT_MODEL, metavar='MODEL', help='the score-free network')
     flags.add_arg('--model', default=informed.DEFAULT_MODEL, metavar='MODEL', help='the score-informed network')

@@ -1,0 +1,97 @@
+"""Flags of the trainers of Bach10 that would train something else than was asked for, or nothing."""
+import logging
+
+import numpy as np
+import pytest
+from feature_tree import write
+
+from deepconvsep.errors import InputError
+from examples.bach10 import trainCNNbach10
+
+FREE = ['examples/bach10/' + name for name in ('trainCNNbach10.py', 'trainCNNSibelius.py', 'trainCNNrwc.py')]
+INFORMED = ['examples/bach10_scoreinformed/' + name for name in ('trainCNNrwc.py', 'trainCNNrwc_samp.py')]
+EMPTY = "got '', expected a path"
+
+
+@pytest.mark.parametrize('name', FREE + INFORMED)
+@pytest.mark.parametrize('flags, message', [
+    (['--load', ''], 'argument --load: ' + EMPTY),
+    (['--skip_train', '--skip_sep'], '--skip_train only separates, with the model that is there: leave it out, or '
+                                     '--skip_sep'),
+])
+def test_every_trainer(script, tmp_path, name, flags, message):
+    for folder in ('db', 'features'):
+        (tmp_path / folder / '01-A' / 'gt').mkdir(parents=True)
+    done = script(name, '--db', 'db', '--feature_path', 'features', *flags, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize('flags, message', [
+    (['--output', ''], 'argument --output: ' + EMPTY),
+    (['--feature_path', ''], 'argument --feature_path: ' + EMPTY),
+    (['--db', ''], 'argument --db: ' + EMPTY),
+    (['--dbs', ''], 'argument --dbs: ' + EMPTY),
+    (['--dbs', 'missing'], '--dbs missing is not a folder, expected that of Bach10 Sibelius'),
+    (['--model', '.'], "--model is '.', expected a name without folders"),
+    (['--model', '..'], "--model is '..', expected a name without folders"),
+    (['--model', ' '], "--model is ' ', expected a name without folders"),
+    (['--skip', '1', '--resume'], '--skip_train only separates, with the model that is there: leave it out, or '
+                                  '--resume'),
+    (['--skip_train', '--load', '1'], 'leave it out, or --load'),
+    (['--skip_train', '--overwrite'], 'leave it out, or --overwrite'),
+    (['--confine'], 'unrecognized arguments: --confine'),
+    (['--nepochs', '0'], '--nepochs 0 trains nothing'),
+    (['--overlap', '30'], '--overlap is 30, expected less than --time_context 30'),
+])
+def test_without_scores(script, tmp_path, flags, message):
+    done = script(FREE[0], '--db', '.', '--feature_path', '.', *flags, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    assert not (tmp_path / 'models').exists()
+
+
+@pytest.mark.parametrize('flag', [['--score_tempo', '2'], ['--score_offset', '0.1'], ['--scores', '.'],
+                                  ['--score_ending', '_g']])
+def test_scores_are_not_what_is_trained_on(script, tmp_path, flag):
+    done = script(INFORMED[0], '--db', '.', '--feature_path', '.', '--skip_sep', *flag, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert '%s is for the separation of the test songs' % flag[0] in done.stderr
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Train on two small feature files, of zeros or not, with a step that does not compile."""
+    class Step:
+        def __init__(self, network, settings, terms, *_):
+            self.count, self.params = 1 + len(terms), [np.zeros(shape, np.float32) for shape in network.param_shapes()]
+
+        def get_values(self):
+            return self.params, [np.zeros(1, np.float32)]
+
+        def load_chunk(self, inputs, outputs, masks=None):
+            self.level = float(np.abs(outputs).max())
+
+        def train(self, starts):
+            return np.full(self.count, self.level)
+
+    def run(level, *flags):
+        for song in range(2):
+            write(str(tmp_path / 'f'), 'song%d' % song, np.full((5, 40, 2049), level))
+        return trainCNNbach10.main(['--db', str(tmp_path), '--feature_path', str(tmp_path / 'f'), '--output',
+                                    str(tmp_path), '--skip_sep', '--network', 'compact', '--nepochs', '1', *flags])
+    (tmp_path / 'f').mkdir()
+    monkeypatch.setattr('deepconvsep.training.run.Step', Step)
+    return run
+
+
+@pytest.mark.parametrize('level, flags', [(0., ()), (1., ('--scale_factor', '1e-320'))])
+def test_nothing_to_learn(train, tmp_path, level, flags):
+    with pytest.raises(InputError, match='the loss is 0 in epoch 1, batch 1; there is no checkpoint yet: there is '
+                                         'nothing to learn: look for silent features, or raise --scale_factor'):
+        train(level, *flags)
+    assert not (tmp_path / 'models' / 'model_CNNbach10.pkl').exists()
+
+
+def test_fewer_windows_than_a_batch(train, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert train(1.) == 0
+    assert '--batch_size 32: there are 6 windows, so that each epoch is one step' in caplog.text
