@@ -43,10 +43,16 @@ def cpu_seconds(args, env=None):
     return used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - start
 
 
-def command(args, env=None):
-    """Run a script in a process of its own: (seconds, peak memory in MB)."""
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable] + args, env=dict(os.environ, **(env or {})),
+def command(args, env=None, python=sys.executable):
+    """Run a script of Python in a process of its own that must succeed.
+
+    Returns
+    -------
+    (seconds, seconds of CPU, peak memory in MB)
+        The CPU's with those of the programs that it starts and waits for; the memory of the process alone.
+    """
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = subprocess.Popen([python] + args, env=dict(os.environ, **(env or {})),
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     peak = 0
     while process.poll() is None:
@@ -59,4 +65,6 @@ def command(args, env=None):
         time.sleep(0.02)
     if process.returncode:
         raise SystemExit('%s failed:\n%s' % (' '.join(args), process.stderr.read().decode()))
-    return time.perf_counter() - start, peak / 1024.
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu, peak / 1024.

@@ -32,7 +32,7 @@ def main():
         for number, length in enumerate([minutes[0]] + minutes):
             path = os.path.join(folder, 'noise.wav')
             write_noise(path, length)
-            time, memory = measure.command([SCRIPT, '-i', path, '-o', folder, '-m', measure.MODEL, '--overwrite',
+            time, _, memory = measure.command([SCRIPT, '-i', path, '-o', folder, '-m', measure.MODEL, '--overwrite',
                                             '--quiet'], cache)
             print('%g minutes, %s compile cache: %.1f s, %.1f times real time, peak %.0f MB'
                   % (length, 'warm' if number else 'empty', time, 60 * length / time, memory), flush=True)
