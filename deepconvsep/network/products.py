@@ -26,7 +26,7 @@ class Convolution:
         self.bias, self.stride = bias, stride
         self._flipped = filters[:, :, ::-1, ::-1]
         self._matrix = np.ascontiguousarray(self._flipped.transpose(2, 3, 1, 0).reshape(-1, len(filters)))
-        self._bands = {}
+        self._bands, self._groups = {}, {}
 
     def correlate(self, signal):
         """Apply the convolution and add the bias.
@@ -98,13 +98,15 @@ class Convolution:
 
         One at a time would add up every tap of every filter by itself; all at once would multiply by many zeros.
         """
-        filters, channels, height, width = self._flipped.shape
-        wide = min(positions, max(1, -(-width // self.stride) // 2)) if positions > 1 else 1
-        fitting = [size for size in range(1, frames + 1) if frames % size == 0
-                   and size * wide * filters * (size + height - 1) * self._pieces(wide) * wide * self.stride * channels
-                   <= LARGEST_BAND]
-        enough = [size for size in fitting if 4 * size >= height]
-        return (enough[0] if enough else fitting[-1] if fitting else 1), wide
+        if (frames, positions) not in self._groups:
+            filters, channels, height, width = self._flipped.shape
+            wide = min(positions, max(1, -(-width // self.stride) // 2)) if positions > 1 else 1
+            reach = self._pieces(wide) * wide * self.stride * channels
+            fitting = [size for size in range(1, frames + 1) if frames % size == 0
+                       and size * wide * filters * (size + height - 1) * reach <= LARGEST_BAND]
+            enough = [size for size in fitting if 4 * size >= height]
+            self._groups[frames, positions] = (enough or fitting[-1:] or [1])[0], wide
+        return self._groups[frames, positions]
 
     def _pieces(self, wide):
         """Of how many stretches of ``wide * stride`` bins the reach of `wide` positions consists."""
