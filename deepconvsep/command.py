@@ -219,6 +219,7 @@ def run(main, argv=None):
     system (a full disk, a missing permission) exit with 1, :class:`deepconvsep.errors.UsageError` with 2.
     """
     handle_interruptions()
+    keep_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='deepconvsep.names')
     try:
@@ -249,6 +250,23 @@ def _settle_stdout():
             sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def keep_memory():
+    """Use freed memory again, where glibc would give up to 64 MB back to the system and ask for it anew, and cleared.
+
+    For programs and their workers; what the user has set stays, and other C libraries are left alone.
+    """
+    if os.environ.keys() & {'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES'}:
+        return
+    import ctypes
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3   # M_* of malloc.h
+    if mallopt(mmap_threshold, 1 << 26) or mallopt(mmap_threshold, 1 << 25):   # the most of an older glibc
+        mallopt(trim_threshold, 1 << 26)
 
 
 _interruptions = []

@@ -101,7 +101,7 @@ def _on_processes(function, items, nprocs, threads=None):
     pools = []
 
     def fresh_pool():
-        local.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+        local.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
         pools.append(local.pool)
 
     def work(item):
@@ -125,9 +125,10 @@ def _on_processes(function, items, nprocs, threads=None):
                 pool.shutdown()   # all have ended: at exit, Python may stumble over one that is still ending
 
 
-def _end_with_parent():
+def _begin():
     """Let this worker end when the process that started it is killed, rather than stay behind, or is interrupted."""
     command.handle_interruptions()
+    command.keep_memory()
 
     def watch():
         multiprocessing.parent_process().join()
