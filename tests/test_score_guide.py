@@ -315,21 +315,38 @@ def test_exchanged_scores(magnitudes):
         'clarinet_b.txt and saxophone_b.txt hold the same notes']
 
 
+def sounding(notes, evens):
+    """Notes whose even harmonics are so strong."""
+    signal, time = np.zeros(20 * RATE), np.arange(20 * RATE) / RATE
+    for onset, offset, midi in notes:
+        part = slice(int(onset * RATE), int(offset * RATE))
+        for number in range(1, 9):
+            level = (evens if number % 2 == 0 else 1.) / number / 20
+            signal[part] += level * np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part])
+    return signal
+
+
 def test_exchanged_scores_of_one_range():
     """A clarinet is known by its weak even harmonics, whoever has its notes."""
     scores = [melody(1, 20., 43), melody(2, 20., 58), melody(3, 20., 56), melody(4, 20., 69)]
 
-    def sounding(notes, evens):
-        signal, time = np.zeros(20 * RATE), np.arange(20 * RATE) / RATE
-        for onset, offset, midi in notes:
-            part = slice(int(onset * RATE), int(offset * RATE))
-            for number in range(1, 9):
-                level = (evens if number % 2 == 0 else 1.) / number / 20
-                signal[part] += level * np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part])
-        return signal
     sound = sum(sounding(notes, .05 if number == 1 else 1.) for number, notes in enumerate(scores))
     magnitudes = data.transform().compute_file(sound).astype(np.float32)
     assert named(scores, magnitudes) == []
     [warning] = named([scores[0], scores[2], scores[1], scores[3]], magnitudes)
     assert warning == ('clarinet_b.txt and saxophone_b.txt look exchanged: the notes of saxophone_b.txt sound with the '
                        'weak even harmonics of a clarinet, those of clarinet_b.txt do not')
+
+
+def test_exchanged_scores_whose_parts_lie_the_other_way_round():
+    """A violin below a clarinet: then less of a difference in timbre is enough, but it must be there."""
+    scores = [melody(1, 20., 43), melody(2, 20., 58), melody(3, 20., 56), melody(4, 20., 72)]
+    exchanged = [scores[0], scores[3], scores[2], scores[1]]
+    evens = (1., .45, 1., 1.)
+    magnitudes = data.transform().compute_file(sum(map(sounding, scores, evens))).astype(np.float32)
+    assert named(scores, magnitudes) == []
+    [warning] = named(exchanged, magnitudes)
+    assert warning.startswith('clarinet_b.txt and violin_b.txt look exchanged')
+    # a clarinet that plays above a violin
+    magnitudes = data.transform().compute_file(sum(map(sounding, exchanged, evens))).astype(np.float32)
+    assert named(exchanged, magnitudes) == []

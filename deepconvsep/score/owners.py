@@ -21,6 +21,11 @@ ITERATIONS = 40
 #: By how many dB another instrument's even harmonics must be weaker. On 60 renderings of chorales with three banks of
 #: samples the right scores gave 7.7 dB at most, a clarinet's exchanged with a saxophone's 3 to 28 dB, 18 on average.
 HOLLOW = 10.
+#: The same where the parts of two instruments lie the other way round than their ranges, whose middles are at least
+#: APART semitones from each other. Right scores of a clarinet above a violin gave 2.3 dB at most on 76 renderings, 16
+#: of them of recorded notes; exchanged ones more than 4 dB on 73 of 76. Not so with the bank freepats, whose violin is
+#: the hollower.
+OPPOSED, APART = 4., 8.
 #: Blocks of sound that are enough.
 ENOUGH = 1200
 
@@ -87,11 +92,22 @@ def _by_timbre(energy, lowest, parts, names, traits):
         return []
     levels = 10 * np.log10(timbres(energy, lowest, parts) + 1e-6)
     even = levels[:, 1] - (levels[:, 0] + levels[:, 2]) / 2
-    own, other = hollow[0], min(others, key=lambda number: even[number])
-    if even[own] - even[other] <= HOLLOW:
+    own = hollow[0]
+    excess = {other: even[own] - even[other] - (OPPOSED if _opposed(own, other, parts, traits) else HOLLOW)
+              for other in others}
+    other = max(excess, key=excess.get)
+    if excess[other] <= 0:
         return []
     return ['%s and %s look exchanged: the notes of %s sound with the weak even harmonics of a %s, those of %s do not'
             % (names[own], names[other], names[other], names[own].split('_')[0].split('.')[0], names[own])]
+
+
+def _opposed(one, other, parts, traits):
+    """Whether the higher of two instruments, by their ranges, has the lower part on average."""
+    middles = [(traits[number].lowest + traits[number].highest) / 2 for number in (one, other)]
+    means = [np.average(parts[number][:, 2], weights=parts[number][:, 1] - parts[number][:, 0] + 1e-9)
+             for number in (one, other)]
+    return abs(middles[0] - middles[1]) >= APART and (middles[0] - middles[1]) * (means[0] - means[1]) < 0
 
 
 def timbres(energy, lowest, parts):
