@@ -65,10 +65,14 @@ def prepare(verbose=True, seconds=15):
         compiling.setLevel(logging.DEBUG)
     # what it warns about, the BLAS, is said by describe() in plain words
     logging.getLogger('theano.tensor.blas').setLevel(logging.ERROR)
-    level = logging.root.level
-    theano = _import_theano()
-    # numpy.distutils, which Theano imports, sets the level of all logging
-    logging.root.setLevel(level)
+    # numpy.distutils, which Theano imports, sets the level of all logging: not that of what is said meanwhile
+    root, own = logging.root.level, logger.level
+    logger.setLevel(logger.getEffectiveLevel())
+    try:
+        theano = _import_theano()
+    finally:
+        logging.root.setLevel(root)
+        logger.setLevel(own)
     if device and not theano.gpuarray.pygpu_activated:
         error = failures[0].exc_info[1] if failures and failures[0].exc_info else 'Theano cannot initialise it'
         raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing; '
