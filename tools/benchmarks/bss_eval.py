@@ -1,7 +1,7 @@
 """BSS Eval framewise: this project against mir_eval, on the same signals, in one run.
 
-Each runs in a process of its own; time is that of the call, memory the peak of the process with the signals in it.
-mir_eval takes about 13 minutes for 240 s of four stereo sources.
+Each runs in a process of its own; the time is the CPU's for the call, the memory the peak of the process with the
+signals in it. mir_eval takes about 13 minutes for 240 s of four stereo sources.
 """
 import multiprocessing
 import os
@@ -27,18 +27,18 @@ def main(argv=None):
     print('4 stereo sources of %d s at %d Hz, windows of %d s every %d s, %d cores'
           % (args.seconds, RATE, WINDOW, HOP, os.cpu_count()))
     ours = in_process(run_ours, args.seconds)
-    print('this project: %.1f s, peak %.2f GB' % ours[:2])
+    print('this project: %.1f s of CPU, peak %.2f GB' % ours[:2])
     if args.skip_mir_eval:
         return
     theirs = in_process(run_mir_eval, args.seconds)
-    print('mir_eval:     %.1f s, peak %.2f GB' % theirs[:2])
+    print('mir_eval:     %.1f s of CPU, peak %.2f GB' % theirs[:2])
     print('ratio: %.1f times faster; largest difference of a score: %.1e dB'
           % (theirs[0] / ours[0], np.abs(ours[2] - theirs[2]).max()))
 
 
 def in_process(function, seconds):
     """Seconds, peak memory in GB and scores of `function` in a fresh process."""
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
+    with multiprocessing.get_context('spawn').Pool(1, command.keep_memory) as pool:   # as in programs
         return pool.apply(function, (seconds,))
 
 
@@ -74,9 +74,9 @@ def run_mir_eval(seconds):
 
 
 def timed(function, references, estimates):
-    begin = time.perf_counter()
+    begin = time.process_time()
     scores = function(references, estimates, WINDOW * RATE, HOP * RATE)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return seconds, peak, np.array(scores[:4]).reshape(4, 4, -1)
 
