@@ -1,6 +1,7 @@
 """Each mend of Theano and Lasagne: without it something fails where it is made; where it is not, nothing is changed."""
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 import sysconfig
@@ -164,3 +165,32 @@ def test_all_axes_have_another_number_where_numpy_is_2():
     done = subprocess.run([theano.config.cxx, '-fsyntax-only', '-x', 'c++', '-', *theano.config.gcc.cxxflags.split(),
                            *folders], input=code, capture_output=True, text=True)
     assert (done.returncode == 0) == repairs.numpy_is_2(), done.stderr
+
+
+def test_another_process_never_finds_half_of_the_keys_of_a_module(tmp_path):
+    path, found = tmp_path / 'key.pkl', []
+
+    class Key:
+        """Says, while it is written, what another process would read."""
+
+        def __reduce__(self):
+            found.append(path.read_bytes())
+            return int, ()
+
+    module = theano.gof.cmodule.KeyData({Key()}, 'hash', str(path), 'entry')
+    for save, expected in ((module.original_save_pkl, b''), (module.save_pkl, b'those of before')):
+        path.write_bytes(b'those of before')
+        save()
+        assert found.pop() == expected
+        assert pickle.loads(path.read_bytes()).keys == {0} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_keys_that_cannot_be_written_are_not_kept(tmp_path):
+    class Key:
+        def __reduce__(self):
+            raise pickle.PicklingError
+
+    (tmp_path / 'key.pkl').write_bytes(b'those of before')
+    with pytest.raises(pickle.PicklingError):
+        theano.gof.cmodule.KeyData({Key()}, 'hash', str(tmp_path / 'key.pkl'), 'entry').save_pkl()
+    assert list(tmp_path.iterdir()) == []

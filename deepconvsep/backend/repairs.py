@@ -6,12 +6,14 @@ which NumPy 2 and SciPy's OpenBLAS need, in flags.py.
 """
 import contextlib
 import importlib
+import pickle
 import sys
 import types
 import warnings
 
 import numpy as np
 
+from deepconvsep import files
 from deepconvsep.backend import stand_ins
 
 #: The names that Theano uses and NumPy took out: ``complex`` in 1.24, the others in 2.0.
@@ -78,6 +80,7 @@ def after_import(theano):
     mend_for_lasagne()
     leave_views_to_python()
     let_modules_be_cached(theano.gof.Op)
+    replace_keys_at_once(theano.gof.cmodule.KeyData)
 
 
 def name_the_axis(compiler):
@@ -165,3 +168,24 @@ def let_modules_be_cached(operation):
             subclass.__props__ = ('versioned',)
             subclass.versioned = True
         let_modules_be_cached(subclass)
+
+
+def replace_keys_at_once(keys):
+    """Write the keys of a compiled module beside those that are there, and put them in their place.
+
+    Theano writes over them. A process that starts at that moment reads half of them, takes the module for damaged and
+    removes it, and the process that wrote ends in an error with its next key.
+    """
+    if hasattr(keys, 'original_save_pkl'):
+        return
+    keys.original_save_pkl = keys.save_pkl
+
+    def save_pkl(self):
+        try:
+            contents = pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL)
+        except pickle.PicklingError:
+            return self.original_save_pkl()   # which says so
+        with files.atomic_path(self.key_pkl) as temporary, open(temporary, 'wb') as out:
+            out.write(contents)
+
+    keys.save_pkl = save_pkl
