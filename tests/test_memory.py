@@ -82,7 +82,8 @@ def test_ten_times_more_data_than_memory(tmp_path):
         assert results[name]['examples'] == results[name]['total']
     fits, larger = results['fits'], results['ten times']
     assert larger['total'] > 15 * fits['total']
-    assert larger['grown'] < fits['grown'] + ALLOWED / 8
+    # what the allocator leaves unused differs by 5 MB; the data are 320
+    assert larger['grown'] < fits['grown'] + ALLOWED / 4
     # processor time: others may be using the machine
     assert larger['seconds'] < 2 * fits['seconds']
     # the limit does bite
