@@ -54,8 +54,8 @@ def separate(argv):
     every = dataclasses.replace(bach10_scoreinformed.SEPARATION, sources=('the first source',),
                                 default_model=recipes.DEFAULT_MODEL)
     flags = program.parser('deepconvsep separate', 'Separate music into its sources.', every, ('ifile',),
-                           epilog='--scores, --score_*, --timbre_model_path, --confine and --method are for '
-                           'score-informed models.'
+                           epilog='--scores, --score_*, --timbre_model_path, --confine and --method nmf are for '
+                           'score-informed models, --method network+nmf is for those of chorales.'
                            ).parse_args(argv)
     inputs = program.start(flags)
     loaded = store.load(known.locate(flags.mfile), architecture.KNOWN, 'deepconvsep')
@@ -67,6 +67,9 @@ def separate(argv):
         program.logger.warning('%s', recipe.default_note)
     if recipe.guide is not every.guide:
         refuse_score_flags(flags, every, loaded)
+    if flags.method not in recipe.methods:
+        raise UsageError('--method is %s, and %s has the %s, expected %s: choose that, or give another model'
+                         % (flags.method, loaded.path, loaded.network.name, ' or '.join(recipe.methods)))
     return program.run(flags, inputs, recipe, loaded, ['deepconvsep', 'separate'], argv)
 
 

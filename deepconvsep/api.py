@@ -1,4 +1,6 @@
 """Separation from Python: of a signal in memory, or of a stream."""
+from types import SimpleNamespace
+
 import numpy as np
 
 from deepconvsep import recipes
@@ -7,7 +9,6 @@ from deepconvsep.models import known, store
 from deepconvsep.network import architecture
 from deepconvsep.score import read_score
 from deepconvsep.score.guide import ScoreGuide
-from deepconvsep.separation import engines, separator
 from deepconvsep.separation.sound import at_rate
 
 #: Samples of a signal in memory that go into the stream at once.
@@ -27,6 +28,10 @@ class Separator:
         compiler is missing.
     batch_size : int
         Windows that go through the network at once.
+    method : {'network', 'nmf', 'network+nmf'}
+        What separates, as ``--method`` of the scripts: the network alone, or, for the models of chorales, a
+        factorisation of the whole piece, alone (with scores only) or started from the network's stems. The
+        factorisations give their first samples when all of the piece is there.
 
     Attributes
     ----------
@@ -38,7 +43,8 @@ class Separator:
     Raises
     ------
     InputError
-        When the model, or Theano where it is asked for, is not there, or the model is damaged.
+        When the model, or Theano where it is asked for, is not there, the model is damaged, or does not go with the
+        method.
 
     Examples
     --------
@@ -51,16 +57,19 @@ class Separator:
     19200
     """
 
-    def __init__(self, model=recipes.DEFAULT_MODEL, engine=None, batch_size=32):
+    def __init__(self, model=recipes.DEFAULT_MODEL, engine=None, batch_size=32, method='network'):
         loaded = store.load(known.locate(model), architecture.KNOWN, 'deepconvsep')
         self._recipe = recipes.of_network(loaded.network)
         self.network, self.settings = loaded.network, loaded.settings or self._recipe.legacy_settings
         self.sources = self.settings.sources
-        self._separator = separator.Separator(loaded.network, loaded.params, self.settings, batch_size,
-                                              engines.choose(engine))
+        if method not in self._recipe.methods:
+            raise InputError('the method is %r, expected for the %s one of: %s'
+                             % (method, loaded.network.name, ', '.join(self._recipe.methods)))
+        choice = SimpleNamespace(method=method, engine=engine, batch_size=batch_size)
+        self._separator = self._recipe.separator(loaded, self.settings, choice)
 
     def stream(self, blocks, rate, stereo=False, scores=None):
-        """Separate a stream, in one pass and constant memory.
+        """Separate a stream, in one pass and constant memory (`method` network).
 
         Parameters
         ----------
@@ -135,7 +144,7 @@ class Separator:
         return block.astype(float, copy=False)
 
 
-def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None, engine=None):
+def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None, engine=None, method='network'):
     """Separate a signal into its sources.
 
     Parameters
@@ -144,7 +153,7 @@ def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None
         Floating point, full scale is 1.
     rate : int
         Sample rate in Hz, any.
-    model, engine
+    model, engine, method
         As of :class:`Separator`.
     stereo, scores
         As of :meth:`Separator.stream`.
@@ -167,4 +176,4 @@ def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None
     >>> list(stems), stems['violin'].shape
     (['bassoon', 'clarinet', 'saxphone', 'violin'], (44100,))
     """
-    return Separator(model, engine).separate(audio, rate, stereo, scores)
+    return Separator(model, engine, method=method).separate(audio, rate, stereo, scores)

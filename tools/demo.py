@@ -4,7 +4,8 @@
     python tools/demo.py -o demo
 
 Takes the beginning of a chorale, on real recorded notes, with its scores, and 20 s of a song of Sectoid, lead guitar
-and band, from demo_data. Separates the chorale without its scores, with them, and by factorisation, and the song;
+and band, from demo_data. Separates the chorale without its scores and with them, each by network and by factorisation, and
+the song;
 compares the stems with the references, and writes demo/index.html.
 """
 import dataclasses
@@ -35,10 +36,13 @@ PIECE = '01-AchGottundHerr'
 SONG = 'sectoid_war-of-freedom'
 TITLE = 'Bach, “Ach Gott und Herr”, and Sectoid, “War of freedom”: two pieces that the models never heard'
 
-#: Headings of the page; what is said of the ways to separate the chorale with its scores, their folders and flags.
+#: Headings of the page.
 NAMES = {PIECE: 'Ach Gott und Herr', SONG: 'War of freedom'}
+FACTORIZED = ['--method', 'network+nmf']
+#: What is said of the ways to separate the chorale without and with its scores, their folders and flags.
+WITHOUT_SCORES = (('', '', []), (', by factorisation', 'heard', FACTORIZED))
 WITH_SCORES = ((', with its scores', 'with_scores', []),
-               (', with its scores, by factorisation', 'factorisation', ['--method', 'network+nmf']))
+               (', with its scores, by factorisation', 'factorisation', FACTORIZED))
 
 #: What the page calls the sources of the song.
 SHOWN = {'voice': 'lead guitar', 'music': 'band'}
@@ -52,12 +56,12 @@ def main(argv=None):
     enable_default_logging()
     stems, parts = (copy_references(args.output, name, made.sources)
                     for name, made in ((PIECE, recipe.RECIPE), (SONG, ikala_recipe.RECIPE)))
-    done = [(separate(separate_bach10, recipe.RECIPE, args.output, PIECE, stems), recipe.RECIPE)]
-    scores = copy_scores(args.output)
-    for way, folder, more in WITH_SCORES:
-        song = separate(separate_with_scores, score_recipe.RECIPE, args.output, PIECE, stems, folder,
-                        ['--scores', scores, *more])
-        done.append((dataclasses.replace(song, name=song.name + way), score_recipe.RECIPE))
+    scores, done = copy_scores(args.output), []
+    for script, made, ways, given in ((separate_bach10, recipe.RECIPE, WITHOUT_SCORES, []),
+                                      (separate_with_scores, score_recipe.RECIPE, WITH_SCORES, ['--scores', scores])):
+        for way, folder, more in ways:
+            song = separate(script, made, args.output, PIECE, stems, folder, [*given, *more])
+            done.append((dataclasses.replace(song, name=song.name + way), made))
     done.append((separate(separate_ikala, ikala_recipe.RECIPE, args.output, SONG, parts), ikala_recipe.RECIPE))
     songs = [song for song, _ in done]
     command = ['python', os.path.relpath(os.path.abspath(__file__)), *(sys.argv[1:] if argv is None else argv)]

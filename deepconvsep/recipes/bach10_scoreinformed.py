@@ -33,15 +33,9 @@ LEGACY_SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings(legac
 #: Ending of the names of the scores that a separation reads.
 TEST_ENDING = '_b'
 
-#: Ranges of the instruments, in the order of INSTRUMENTS: a tenor saxophone, as in the samples of RWC. A bassoon's
-#: highest notes are rare; of the four, only a clarinet has weak even harmonics.
-TRAITS = (Traits(34, 77), Traits(49, 97, hollow=True), Traits(44, 92), Traits(55, 108))
-
-
-def add_separation_flags(flags):
-    """The flags that a score, a timbre model and the choice of a method need."""
-    add_guide_flags(flags)
-    add_method_flags(flags)
+#: Of the four, only a clarinet has weak even harmonics.
+TRAITS = tuple(Traits(*limits, hollow=instrument == 'clarinet')
+               for instrument, limits in zip(INSTRUMENTS, bach10.RANGES))
 
 
 def add_guide_flags(flags):
@@ -54,18 +48,6 @@ def add_guide_flags(flags):
                   help='multiply the masks of the network by those of the score, so that no stem gets what its score '
                        'excludes; in training, in the loss as well, and in the settings of the model (default: as the '
                        'settings of the model say; in training, no)')
-
-
-METHODS = ('network', 'nmf', 'network+nmf')
-
-
-def add_method_flags(flags):
-    """The flags that choose what separates."""
-    flags.add_arg('--method', choices=METHODS, default='network',
-                  help='network: the model alone, in constant memory; nmf: a factorisation of the whole piece that '
-                       'learns its spectra from it, with the score (the best stems wherever the score is in time; '
-                       'about 60 MB of memory a minute); network+nmf: the factorisation, started from the stems of the '
-                       'network')
 
 
 def separator(loaded, settings, flags):
@@ -100,7 +82,7 @@ def guide(path, settings, flags):
         A sound file, or the stems whose sum is separated.
     settings : settings.Settings
     flags : argparse.Namespace
-        With the flags of :func:`add_separation_flags`.
+        With the flags of :func:`add_guide_flags`.
 
     Raises
     ------
@@ -146,5 +128,5 @@ def timbre_digest(path):
 
 SEPARATION = dataclasses.replace(
     bach10.SEPARATION, script='examples/bach10_scoreinformed/separate_bach10.py', networks=NETWORKS, settings=SETTINGS,
-    legacy_settings=LEGACY_SETTINGS, default_model=DEFAULT_MODEL, add_separation_flags=add_separation_flags,
-    guide=guide, separator=separator)
+    legacy_settings=LEGACY_SETTINGS, default_model=DEFAULT_MODEL, add_separation_flags=add_guide_flags,
+    guide=guide, methods=('network', 'nmf', 'network+nmf'), separator=separator)

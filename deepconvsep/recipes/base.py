@@ -60,6 +60,9 @@ class SeparationRecipe:
         ``add_separation_flags(parser)`` adds what `guide` reads. Default: nothing.
     guide : callable
         ``guide(path, settings, flags)``: what filters the network's input, or None. Default: None.
+    methods : tuple of str
+        What the flag --method may be, which `separator` reads; the first is the default. Default: the network alone,
+        without such a flag.
     separator : callable
         ``separator(loaded, settings, flags)``: what separates, with the method ``stems`` of
         :class:`deepconvsep.separation.separator.Separator`. Default: :func:`network_separator`.
@@ -75,4 +78,5 @@ class SeparationRecipe:
     stem_names: Callable[[str, tuple, bool], list] = folder_names
     add_separation_flags: Callable[[Any], None] = no_flags
     guide: Callable[[Any, Settings, Any], Any] = no_guide
+    methods: tuple[str, ...] = ('network',)
     separator: Callable[[Any, Settings, Any], Any] = network_separator

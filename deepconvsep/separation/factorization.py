@@ -1,22 +1,28 @@
-"""Score-informed non-negative matrix factorisation: a separation that learns the piece's spectra from the piece itself.
+"""Non-negative matrix factorisation with notes: a separation that learns the piece's spectra from the piece itself.
 
 The magnitudes V (bins, frames) are approximated by W H, with a column of W for each MIDI number of each instrument. W
 starts with the note's harmonics and is 0 beside them, H starts with 1 where the score has the note, widened by its
-tolerance, and is 0 elsewhere; the updates multiply, so that what is 0 stays 0. Then each
-instrument gets the share of the mixture that its notes have in W H. Sources: S. Ewert and M. Mueller, "Using
-score-informed constraints for NMF-based source separation", ICASSP 2012 (without its templates of onsets); updates:
-D. D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", NIPS 2000.
+tolerance, and is 0 elsewhere; the updates multiply, so that what is 0 stays 0. Then each instrument gets the share of
+the mixture that its notes have in W H. Without a score, the notes are heard in the stems of a network
+(:mod:`deepconvsep.score.heard`).
+
+Sources: S. Ewert and M. Mueller, "Using score-informed constraints for NMF-based source separation", ICASSP 2012
+(without its templates of onsets); updates: D. D. Lee and H. S. Seung, "Algorithms for non-negative
+matrix factorization", NIPS 2000.
 """
+import dataclasses
+
 import numpy as np
 
 from deepconvsep import audio, stft
+from deepconvsep.score import heard
+from deepconvsep.score.guide import note_array
+from deepconvsep.score.heard import TINY
 from deepconvsep.settings import WINDOWS
 
 ITERATIONS = 50
 #: Updates for each instrument alone, on what a network gives it, before those for all together.
 ITERATIONS_ALONE = 20
-#: Below the magnitude of any sound.
-TINY = 1e-12
 #: Frames at a time: their products stay small beside the spectrogram.
 FRAMES = 2048
 
@@ -30,33 +36,39 @@ class Factorizer:
     Parameters
     ----------
     settings : settings.Settings
-        With `score`; the transform and the downmix.
+        The transform and the downmix.
     separator : Separator, optional
-        A score-informed network: where given, what it makes of each instrument is what the factorisation starts from.
+        A network: where given, what it makes of each instrument is what the factorisation starts from.
+    ranges : list of (int, int), optional
+        Lowest and highest MIDI number of each instrument: what separates without a score needs them, and a network.
     iterations : int
         Updates of W and H.
     """
 
-    def __init__(self, settings, separator=None, iterations=ITERATIONS):
-        self.settings, self.separator, self.iterations = settings, separator, iterations
+    def __init__(self, settings, separator=None, ranges=None, iterations=ITERATIONS):
+        self.settings, self.separator, self.ranges, self.iterations = settings, separator, ranges, iterations
         self.window = WINDOWS[settings.window](settings.frame_size)
 
     def stems(self, blocks, guide, stereo=False, accompaniment_of=None):
         """Separate a stream; parameters and what is yielded as of :meth:`Separator.stems`.
 
-        `guide` has, besides, the attribute `notes`, the note array of the piece.
+        `guide` has, besides, the attribute `notes`, the note array of the piece; without a guide, the notes are heard.
         """
         blocks = [np.asarray(block, np.float32) for block in blocks]
         if not sum(map(len, blocks)):
             return
         magnitudes = self._magnitudes(audio.downmix(block, self.settings.downmix) for block in blocks)
-        self._show(guide, magnitudes)
-        start = constraints(guide.notes, magnitudes.shape, magnitudes.mean())
-        if self.separator is not None:
-            start = self._taught(start, blocks, guide)
+        if guide is not None:
+            self._show(guide, magnitudes)
+        stems = [] if self.separator is None else list(self.separator.stems(blocks, guide))
+        notes = self._heard(stems) if guide is None else guide.notes
+        start = constraints(notes, magnitudes.shape, magnitudes.mean())
+        if stems:
+            start = self._taught(start, stems)
+        del stems
         model = factorize(magnitudes, *start, iterations=self.iterations)
         del magnitudes
-        yield from self._apply(blocks, model, len(guide.notes), stereo, accompaniment_of)
+        yield from self._apply(blocks, model, len(notes), stereo, accompaniment_of)
 
     def _magnitudes(self, signals):
         """The magnitudes of a signal that comes in pieces, float32, (bins, frames)."""
@@ -71,14 +83,19 @@ class Factorizer:
         for first in range(0, magnitudes.shape[1], FRAMES):
             guide(first, magnitudes[:, first:first + FRAMES].T * scale)
 
-    def _taught(self, start, blocks, guide):
+    def _heard(self, stems):
+        """The note array of what the instruments play in the stems that the network gives them."""
+        notes = [heard.heard_notes(self._magnitudes(stem[:, number, 0] for stem in stems), *limits, self.settings)
+                 for number, limits in enumerate(self.ranges)]
+        return note_array(notes, dataclasses.replace(self.settings, score=heard.SETTINGS))
+
+    def _taught(self, start, stems):
         """W and H after updates of each instrument alone, on the stem that the network gives it."""
         spectra, activations, owners = start
-        stems = list(self.separator.stems(blocks, guide))
         for owner in np.unique(owners):
             own = owners == owner
-            heard = self._magnitudes(stem[:, owner, 0] for stem in stems)
-            spectra[:, own], activations[own], _ = factorize(heard, spectra[:, own], activations[own], owners[own],
+            alone = self._magnitudes(stem[:, owner, 0] for stem in stems)
+            spectra[:, own], activations[own], _ = factorize(alone, spectra[:, own], activations[own], owners[own],
                                                              ITERATIONS_ALONE)
         return spectra, activations, owners
 

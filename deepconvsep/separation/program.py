@@ -60,8 +60,21 @@ def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
     side_by_side.add_flags(flags)
     flags.add_arg('--overwrite', action='store_true', help='replace stems that exist')
     flags.add_arg('--quiet', action='store_true', help='no progress, only warnings and errors')
+    if len(recipe.methods) > 1:
+        add_method_flag(flags, recipe.methods)
     recipe.add_separation_flags(flags)
     return flags
+
+
+def add_method_flag(flags, methods):
+    """The flag that chooses what separates, with help for those of `methods`."""
+    told = {'network': 'the model alone, in constant memory',
+            'nmf': 'a factorisation of the whole piece that learns its spectra from it, with the score (about 60 MB of '
+                   'memory a minute)',
+            'network+nmf': 'the factorisation, started from the stems of the network, in which the notes are heard if '
+                           'there are no scores: the best stems (about 130 MB a minute)'}
+    flags.add_arg('--method', choices=methods, default=methods[0],
+                  help='; '.join('%s: %s' % (method, told[method]) for method in methods))
 
 
 def main(argv, prog, description, recipe):

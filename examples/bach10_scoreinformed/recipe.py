@@ -24,7 +24,6 @@ from deepconvsep.recipes.bach10_scoreinformed import (
     TRAITS,
     add_guide_flags,
     add_score_flags,
-    add_separation_flags,
     guide,
     read_scores,
     score_names,
@@ -36,8 +35,8 @@ from examples.bach10 import recipe as bach10
 from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, phases, song_of
 
 __all__ = ['DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST', 'SETTINGS', 'SOURCES',
-           'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'add_guide_flags', 'add_score_flags', 'add_separation_flags',
-           'guide', 'phases', 'read_scores', 'score_names', 'separator', 'song_of']
+           'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'add_guide_flags', 'add_score_flags', 'guide',
+           'phases', 'read_scores', 'score_names', 'separator', 'song_of']
 
 #: Note arrays beside the features, by tag: the aligned score as it is, the coarse one as it is, and what the network
 #: is trained with, widened by the tolerance of an alignment.

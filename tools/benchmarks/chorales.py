@@ -2,11 +2,12 @@
 
     python tools/benchmarks/chorales.py --db open/fluid/Bach10 --out open/fluid
 
-Methods: `score`, the masks of the coarse scores alone; `free`, the score-free network; `network` and `confined`, the
-score-informed network without and with the score's masks on its own; `nmf` and `network+nmf`; `bounds`, the mixture
-itself and ideal ratio masks. Stems go to <out>/output/<method>/<piece>-<source>.wav, scores to <out>/results, means and
-standard deviations over the pieces to <out>/chorales.json. Stems that were made from the same sounds, scores, model
-and flags are kept; with --separate_only, nothing else is made.
+Methods: `score`, the masks of the coarse scores alone; `free`, the score-free network; `free+nmf`, a factorisation with
+the notes that are heard in its stems; `network` and `confined`, the score-informed network without and with the score's
+masks on its own; `nmf` and `network+nmf`; `bounds`, the mixture itself and ideal ratio masks. Stems go to
+<out>/output/<method>/<piece>-<source>.wav, scores to <out>/results, means and standard deviations over the pieces to
+<out>/chorales.json. Stems that were made from the same sounds, scores, model and flags are kept; with --separate_only,
+nothing else is made.
 """
 import copy
 import os
@@ -27,7 +28,8 @@ from examples import kept
 from examples.bach10 import recipe as data
 
 #: By method: the recipe, and flags of its separation.
-METHODS = {'score': (informed, {'confine': True}), 'free': (free, {}),
+METHODS = {'score': (informed, {'confine': True}), 'free': (free, {'method': 'network'}),
+           'free+nmf': (free, {'method': 'network+nmf'}),
            'network': (informed, {'method': 'network', 'confine': False}),
            'confined': (informed, {'method': 'network', 'confine': True}),
            'nmf': (informed, {'method': 'nmf'}), 'network+nmf': (informed, {'method': 'network+nmf'})}

@@ -1,0 +1,109 @@
+"""heard.py: notes that are known, a path found by trying all, and stems in which others are heard as well."""
+import itertools
+
+import numpy as np
+import pytest
+
+from deepconvsep import stft
+from deepconvsep.api import Separator
+from deepconvsep.errors import InputError
+from deepconvsep.score import Note, heard
+from deepconvsep.separation.factorization import Factorizer
+from deepconvsep.settings import WINDOWS, Settings
+from tests.test_factorization import sdr, tone
+
+SETTINGS = Settings(('low', 'high'), frame_size=4096, hop_size=512, sample_rate=44100)
+RATE = SETTINGS.sample_rate
+SCORES = [[Note(0., .7, 45), Note(.7, 1.4, 47), Note(1.8, 2.5, 45)], [Note(.2, 1., 69), Note(1., 2.3, 71)]]
+WEIGHTS = (.1, .08, .06, .04), (.06, 0., .03, 0., .02)
+
+
+@pytest.fixture(scope='module')
+def parts():
+    return np.array([sum(tone(note, weights, RATE, int(2.5 * RATE)) for note in notes)
+                     for notes, weights in zip(SCORES, WEIGHTS)])
+
+
+def magnitudes(sound):
+    analysis = stft.STFT(WINDOWS[SETTINGS.window](SETTINGS.frame_size), SETTINGS.hop_size)
+    return np.abs(np.concatenate([analysis.push(sound[None])[0], analysis.finish()[0]]).T).astype(np.float32)
+
+
+LIMITS = (34, 77), (55, 108)
+
+
+def test_the_notes_of_a_stem(parts):
+    for part, notes, limits in zip(parts, SCORES, LIMITS):
+        found = heard.heard_notes(magnitudes(part), *limits, SETTINGS)
+        assert [note.midi for note in found] == [note.midi for note in notes]
+        for mine, true in zip(found, notes):
+            np.testing.assert_allclose(mine[:2], true[:2], atol=.06)
+
+
+def test_the_notes_of_a_stem_with_some_of_the_other_instrument(parts):
+    for part, other, notes, limits in zip(parts, parts[::-1], SCORES, LIMITS):
+        found = heard.heard_notes(magnitudes(part + .2 * other), *limits, SETTINGS)
+        for time in np.arange(.05, 2.45, .1):
+            playing = [note.midi for note in notes if note.onset < time < note.offset]
+            if playing:     # where it rests, the other one is heard
+                heard_now = [note.midi for note in found if note.onset < time < note.offset]
+                assert [midi % 12 for midi in heard_now] == [midi % 12 for midi in playing]
+
+
+def test_silence_has_no_notes():
+    assert heard.heard_notes(np.zeros((2049, 50), np.float32), 34, 77, SETTINGS) == []
+    assert heard.heard_notes(np.zeros((2049, 0), np.float32), 34, 77, SETTINGS) == []
+
+
+@pytest.mark.parametrize('change', [.1, 1., 3.])
+def test_the_best_path_is_the_best_of_all(change):
+    likelihoods = np.log(np.random.default_rng(0).dirichlet(np.ones(3), 6).T)
+
+    def total(path):
+        return likelihoods[list(path), range(6)].sum() - change * np.count_nonzero(np.diff(path))
+    best = max(itertools.product(range(3), repeat=6), key=total)
+    assert tuple(heard.best_path(likelihoods, change)) == best
+
+
+class Network:
+    """What a network is to a factorisation: stems that hold some of the other instrument."""
+
+    settings = SETTINGS
+
+    def __init__(self, parts, share):
+        self.stems_ = (parts + share * parts[::-1]).T / (1 + share)
+
+    def stems(self, blocks, guide=None):
+        assert guide is None
+        done = 0
+        for block in blocks:
+            yield self.stems_[done:done + len(block), :, None]
+            done += len(block)
+
+
+def test_stems_are_better_than_those_that_they_start_from(parts):
+    network, mixture = Network(parts, .5), parts.sum(axis=0)
+    blocks = np.split(mixture[:, None], [1, 500, 90001])
+    stems = np.concatenate(list(Factorizer(SETTINGS, network, LIMITS).stems(blocks, None)))[:, :, 0].T
+    np.testing.assert_allclose(stems.sum(axis=0), mixture, rtol=0, atol=1e-5)
+    for part, stem, start in zip(parts, stems, network.stems_.T):
+        assert sdr(part, stem) > sdr(part, start) + 6
+
+
+def test_silent_stems_share_the_mixture(parts):
+    mixture = parts.sum(axis=0)
+    stems = np.concatenate(list(Factorizer(SETTINGS, Network(0 * parts, 0.), LIMITS).stems(
+        [mixture[:, None]], None)))
+    np.testing.assert_allclose(stems[:, :, 0], np.repeat(mixture[:, None] / 2, 2, axis=1), rtol=0, atol=1e-5)
+
+
+def test_the_method_of_a_model_from_python(parts):
+    sound = parts.sum(axis=0)[:RATE]
+    alone, both = (Separator('bach10_compact', 'numpy', method=method).separate(sound, RATE)
+                   for method in ('network', 'network+nmf'))
+    assert list(alone) == list(both) and both['violin'].shape == sound.shape
+    np.testing.assert_allclose(sum(both.values()), sound, rtol=0, atol=1e-4)
+    assert np.abs(both['violin'] - alone['violin']).max() > .01
+    with pytest.raises(InputError, match="the method is 'nmf', expected for the compact Bach10 network one of: "
+                                         "network, network.nmf"):
+        Separator('bach10_compact', 'numpy', method='nmf')
