@@ -4,9 +4,8 @@
     python tools/demo.py -o demo
 
 Takes the beginning of a chorale, on real recorded notes, with its scores, and 20 s of a song of Sectoid, lead guitar
-and band, from demo_data. Separates the chorale without its scores and with them, each by network and by factorisation, and
-the song;
-compares the stems with the references, and writes demo/index.html.
+and band, from demo_data. Separates the chorale without its scores and with them, each by the network and by
+factorisation, and the song; compares the stems with the references, and writes demo/index.html.
 """
 import dataclasses
 import os
