@@ -60,7 +60,8 @@ class Factorizer:
         magnitudes = self._magnitudes(audio.downmix(block, self.settings.downmix) for block in blocks)
         if guide is not None:
             self._show(guide, magnitudes)
-        stems = [] if self.separator is None else list(self.separator.stems(blocks, guide))
+        stems = [] if self.separator is None else [np.asarray(stem, np.float32)
+                                                   for stem in self.separator.stems(blocks, guide)]
         notes = self._heard(stems) if guide is None else guide.notes
         start = constraints(notes, magnitudes.shape, magnitudes.mean())
         if stems:
@@ -75,7 +76,13 @@ class Factorizer:
         analysis = stft.STFT(self.window, self.settings.hop_size)
         parts = [np.abs(analysis.push(signal[None])[0]).astype(np.float32) for signal in signals]
         parts.append(np.abs(analysis.finish()[0]).astype(np.float32))
-        return np.ascontiguousarray(np.concatenate(parts).T)
+        found = np.empty((parts[0].shape[1], sum(map(len, parts))), np.float32)
+        frame = found.shape[1]
+        while parts:   # each is freed when it is copied
+            part = parts.pop()
+            frame -= len(part)
+            found[:, frame:frame + len(part)] = part.T
+        return found
 
     def _show(self, guide, magnitudes):
         """Let the guide see the sound, as it does before a network, so that it can judge the score."""

@@ -72,7 +72,7 @@ def add_method_flag(flags, methods):
             'nmf': 'a factorisation of the whole piece that learns its spectra from it, with the score (about 60 MB of '
                    'memory a minute)',
             'network+nmf': 'the factorisation, started from the stems of the network, in which the notes are heard if '
-                           'there are no scores: the best stems (about 130 MB a minute)'}
+                           'there are no scores: the best stems (about 220 MB a minute)'}
     flags.add_arg('--method', choices=methods, default=methods[0],
                   help='; '.join('%s: %s' % (method, told[method]) for method in methods))
 
