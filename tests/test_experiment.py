@@ -47,17 +47,18 @@ def test_bounds_of_a_tree(script, tmp_path):
 
 def test_the_experiments_on_a_small_scale(script, tmp_path):
     try:
-        soundfonts.check(soundfonts.BANKS)
+        soundfonts.check(experiment.BANKS)
     except InputError as error:
         pytest.skip(str(error))
     command = [SCRIPT, '--out', tmp_path, '--held_out', 'timgm6mb', '--experiments', 'sibelius', '--number', 1,
                '--test_number', 1, '--beats', 4, '--epochs', 1]
     done = script(*command)
     assert done.returncode == 0, done.stderr
-    assert '--banks fluid freepats' in done.stdout and 'trainCNNSibelius.py' in done.stdout
+    assert '--banks fluid freepats ' in done.stdout and 'opl3' not in done.stdout
+    assert 'trainCNNSibelius.py' in done.stdout
     folder = tmp_path / 'timgm6mb'
     means = json.loads((folder / 'scores.json').read_text())['means']
-    assert set(means) == {'CNNsibelius_original', 'ideal_ratio_mask', 'mixture'}
+    assert set(means) == {'CNNsibelius_original', 'CNNsibelius_original+nmf', 'ideal_ratio_mask', 'mixture'}
     for source in recipe.SOURCES:
         assert means['ideal_ratio_mask'][source]['SDR'] > means['mixture'][source]['SDR'] + 5
     assert '| mixture | ' in done.stdout and os.listdir(str(folder / 'features')) == []
