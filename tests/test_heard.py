@@ -32,9 +32,13 @@ def magnitudes(sound):
 LIMITS = (34, 77), (55, 108)
 
 
+def hear(sound, lowest, highest):
+    return heard.played(heard.activate(sound, heard.harmonic_spectra(lowest, highest, SETTINGS)), lowest, SETTINGS)
+
+
 def test_the_notes_of_a_stem(parts):
     for part, notes, limits in zip(parts, SCORES, LIMITS):
-        found = heard.heard_notes(magnitudes(part), *limits, SETTINGS)
+        found = hear(magnitudes(part), *limits)
         assert [note.midi for note in found] == [note.midi for note in notes]
         for mine, true in zip(found, notes):
             np.testing.assert_allclose(mine[:2], true[:2], atol=.06)
@@ -42,7 +46,7 @@ def test_the_notes_of_a_stem(parts):
 
 def test_the_notes_of_a_stem_with_some_of_the_other_instrument(parts):
     for part, other, notes, limits in zip(parts, parts[::-1], SCORES, LIMITS):
-        found = heard.heard_notes(magnitudes(part + .2 * other), *limits, SETTINGS)
+        found = hear(magnitudes(part + .2 * other), *limits)
         for time in np.arange(.05, 2.45, .1):
             playing = [note.midi for note in notes if note.onset < time < note.offset]
             if playing:     # where it rests, the other one is heard
@@ -51,8 +55,32 @@ def test_the_notes_of_a_stem_with_some_of_the_other_instrument(parts):
 
 
 def test_silence_has_no_notes():
-    assert heard.heard_notes(np.zeros((2049, 50), np.float32), 34, 77, SETTINGS) == []
-    assert heard.heard_notes(np.zeros((2049, 0), np.float32), 34, 77, SETTINGS) == []
+    assert hear(np.zeros((2049, 50), np.float32), 34, 77) == []
+    assert hear(np.zeros((2049, 0), np.float32), 34, 77) == []
+
+
+def test_learned_spectra_have_the_harmonics_of_the_instrument():
+    """Only odd harmonics were found, for one note: others near it have the same, at their own frequencies."""
+    found = np.zeros(2049, np.float32)
+    for number, strength in ((1, .5), (3, .3), (5, .2)):
+        bins = heard.harmonics(60, SETTINGS)[number - 1]
+        found[bins] = strength / (bins.stop - bins.start)
+    learned = heard.learned_spectra([60], found[:, None], np.ones(1), 55, 70, SETTINGS)
+    np.testing.assert_allclose(learned.sum(axis=0), 1, rtol=1e-5)
+    for pitch in (60, 65):
+        sums = [learned[bins, pitch - 55].sum() for bins in heard.harmonics(pitch, SETTINGS)[:6]]
+        assert sums[0] > sums[2] > sums[4] > .1 and max(sums[1], sums[3], sums[5]) < .02
+        assert abs(learned[:, pitch - 55].argmax() - 440 * 2 ** ((pitch - 69) / 12) / RATE * 4096) <= 1
+    nothing = heard.learned_spectra([], np.zeros((2049, 0)), np.zeros(0), 55, 70, SETTINGS)
+    np.testing.assert_array_equal(nothing, heard.harmonic_spectra(55, 70, SETTINGS))
+
+
+def test_together_tells_instruments_of_one_pitch_apart():
+    """By their harmonics, whatever they start from."""
+    spectra = [np.array([[.8, .2, 0, 0]], np.float32).T, np.array([[.2, .2, .3, .3]], np.float32).T]
+    mixture = spectra[0] * [[3., 0., 1.]] + spectra[1] * [[0., 2., 1.]]
+    found = heard.together(mixture.astype(np.float32), spectra, [np.ones((1, 3), np.float32)] * 2)
+    np.testing.assert_allclose(np.vstack(found), [[3, 0, 1], [0, 2, 1]], atol=.1)
 
 
 @pytest.mark.parametrize('change', [.1, 1., 3.])

@@ -5,8 +5,9 @@ and the path of the strongest is followed through a hidden Markov model in which
 both: J.-L. Durrieu, G. Richard, B. David and C. Fevotte, "Source/filter model for unsupervised main melody extraction
 from polyphonic audio signals", IEEE TASLP 2010, sections III and IV, here without the filter.
 
-A pitch that is off by an octave does little harm to a factorisation, whose spectra adapt; what counts is that a note
-keeps its spectrum from its beginning to its end.
+Once a factorisation with these notes has learned how the instruments sound, they are heard again with spectra that have
+the harmonics of each, in the mixture rather than in the stems. A pitch that is off by an octave does little harm to a
+factorisation, whose spectra adapt; what counts is that a note keeps its spectrum from its beginning to its end.
 """
 import numpy as np
 
@@ -19,8 +20,14 @@ SETTINGS = ScoreSettings(tolerance=.1, fermata=.2)
 
 #: Below the magnitude of any sound.
 TINY = 1e-12
-#: Updates of the activations.
-ITERATIONS = 25
+#: Updates of the activations in a stem, and in the mixture with those of all instruments.
+ITERATIONS, ITERATIONS_TOGETHER = 25, 30
+#: Share of the mean magnitude that an activation has at least before the updates in the mixture.
+LEAST = 1e-3
+#: Semitones within which the notes of an instrument sound alike (standard deviation); and what farther ones count.
+ALIKE, FARTHER = 4., 1e-4
+#: Share of a spectrum that each harmonic has at least.
+WEAKEST = 1e-3
 #: Frames at a time, to keep the products small.
 FRAMES = 2048
 #: Share of a frame that every pitch has at least, in the likelihood of the path.
@@ -33,59 +40,124 @@ QUIET = .03
 SHORTEST = .06
 
 
-def heard_notes(magnitudes, lowest, highest, settings):
-    """The notes that an instrument plays in a stem.
+def played(activations, lowest, settings):
+    """The notes that an instrument plays.
 
     Parameters
     ----------
-    magnitudes : ndarray of float32, shape (bins, frames)
-    lowest, highest : int
-        MIDI numbers of the instrument's range.
+    activations : ndarray of float32, shape (pitches, frames)
+        Of the MIDI numbers from `lowest` on; see :func:`activate`.
+    lowest : int
     settings : settings.Settings
-        The transform that the magnitudes are of.
+        The transform that the frames are of.
 
     Returns
     -------
     list of deepconvsep.score.Note
         Times in seconds, none of which overlap.
     """
-    if not magnitudes.size:
+    pitches, frames = activations.shape
+    if not frames:
         return []
-    spectra = harmonic_spectra(lowest, highest, settings)
-    activations = activate(magnitudes, spectra)
     level = activations.sum(axis=0)
-    share = activations / (level + TINY)
     silence = np.where(level <= QUIET * level.mean(), 0., SILENCE)
-    path = best_path(np.vstack([np.log(share + FLOOR), silence]), CHANGE)
+    path = best_path(np.vstack([np.log(activations / (level + TINY) + FLOOR), silence]), CHANGE)
     rate = settings.sample_rate / settings.hop_size
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [len(path)]])
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [frames]])
     # half a frame later, so that rounding down gives the frame
     return [Note((begin + .5) / rate, (end + .5) / rate, lowest + int(path[begin]))
-            for begin, end in zip(edges, edges[1:])
-            if path[begin] < len(spectra.T) and end - begin >= SHORTEST * rate]
+            for begin, end in zip(edges, edges[1:]) if path[begin] < pitches and end - begin >= SHORTEST * rate]
+
+
+def harmonics(pitch, settings):
+    """The bins of each harmonic of a MIDI number, as slices."""
+    return slicefft_slices(pitch, settings.frame_size, SETTINGS.interval, SETTINGS.tuning, SETTINGS.nharmonics,
+                           sampleRate=settings.sample_rate, legacy=False)
 
 
 def harmonic_spectra(lowest, highest, settings):
-    """Spectra of sum 1, (bins, pitches): the k-th harmonic's bins have 1 / k."""
+    """Spectra of sum 1 of MIDI numbers, (bins, pitches): the k-th harmonic's bins have 1 / k."""
     spectra = np.zeros((settings.frame_size // 2 + 1, highest - lowest + 1), np.float32)
     for column, pitch in zip(spectra.T, range(lowest, highest + 1)):
-        bins = slicefft_slices(pitch, settings.frame_size, SETTINGS.interval, SETTINGS.tuning, SETTINGS.nharmonics,
-                               sampleRate=settings.sample_rate, legacy=False)
-        for number, harmonic in enumerate(bins, 1):
-            column[harmonic] = np.maximum(column[harmonic], 1 / number)
+        for number, bins in enumerate(harmonics(pitch, settings), 1):
+            column[bins] = np.maximum(column[bins], 1 / number)
     return spectra / spectra.sum(axis=0)
 
 
-def activate(magnitudes, spectra):
-    """Activations, (pitches, frames), by which the spectra, of sum 1, come near the magnitudes (Lee and Seung 2000)."""
+def learned_spectra(pitches, spectra, energies, lowest, highest, settings):
+    """Spectra as of :func:`harmonic_spectra` with the harmonics that an instrument was found to have.
+
+    Parameters
+    ----------
+    pitches : sequence of int
+        MIDI numbers.
+    spectra : ndarray, shape (bins, len(pitches))
+        What was found for them.
+    energies : ndarray, shape (len(pitches),)
+        How much each counts.
+    lowest, highest, settings
+        As of :func:`harmonic_spectra`.
+    """
+    if not np.sum(energies) > 0:
+        return harmonic_spectra(lowest, highest, settings)
+    strengths = np.zeros((highest - lowest + 1, SETTINGS.nharmonics + 1))     # the last column: energies
+    for pitch, spectrum, energy in zip(pitches, spectra.T, energies):
+        strengths[pitch - lowest, -1] += energy
+        for number, bins in enumerate(harmonics(pitch, settings)):
+            strengths[pitch - lowest, number] += energy * spectrum[bins].sum()
+    numbers = np.arange(len(strengths))
+    near = np.exp(-((numbers[:, None] - numbers) / ALIKE) ** 2 / 2) + FARTHER
+    strengths = near @ strengths
+    strengths = strengths[:, :-1] / strengths[:, -1:] + WEAKEST
+    found = np.zeros((len(spectra), len(strengths)), np.float32)
+    for column, pitch, own in zip(found.T, range(lowest, highest + 1), strengths):
+        for strength, bins in zip(own, harmonics(pitch, settings)):
+            shape = np.hanning(bins.stop - bins.start + 2)[1:-1]
+            column[bins] = np.maximum(column[bins], strength * shape / shape.sum())
+    return found / found.sum(axis=0)
+
+
+def activate(magnitudes, spectra, start=None, iterations=ITERATIONS):
+    """Activations of spectra of sum 1 by which they come near the magnitudes (Lee and Seung 2000).
+
+    Parameters
+    ----------
+    magnitudes : ndarray of float32, shape (bins, frames)
+    spectra : ndarray of float32, shape (bins, pitches)
+    start : ndarray of float32, shape (pitches, frames), optional
+        What they are before the updates. Default: all the same.
+    iterations : int
+
+    Returns
+    -------
+    ndarray of float32, shape (pitches, frames)
+    """
     found = np.empty((spectra.shape[1], magnitudes.shape[1]), np.float32)
     for first in range(0, magnitudes.shape[1], FRAMES):
         part = magnitudes[:, first:first + FRAMES]
-        active = np.full((spectra.shape[1], part.shape[1]), part.mean(), np.float32)
-        for _ in range(ITERATIONS):
+        active = found[:, first:first + FRAMES]
+        active[:] = part.mean() if start is None else start[:, first:first + FRAMES]
+        for _ in range(iterations):
             active *= spectra.T @ (part / (spectra @ active + TINY))
-        found[:, first:first + FRAMES] = active
     return found
+
+
+def together(magnitudes, spectra, starts):
+    """Activations of several instruments in a mixture of them.
+
+    Parameters
+    ----------
+    magnitudes : ndarray of float32, shape (bins, frames)
+    spectra, starts : list of ndarray
+        Of each instrument, as of :func:`activate`.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    start = np.vstack(starts) + np.float32(LEAST * magnitudes.mean())
+    found = activate(magnitudes, np.hstack(spectra), start, ITERATIONS_TOGETHER)
+    return np.split(found, np.cumsum([part.shape[1] for part in spectra])[:-1])
 
 
 def best_path(likelihoods, change):

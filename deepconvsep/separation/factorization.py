@@ -23,6 +23,8 @@ from deepconvsep.settings import WINDOWS
 ITERATIONS = 50
 #: Updates for each instrument alone, on what a network gives it, before those for all together.
 ITERATIONS_ALONE = 20
+#: How often notes are heard again with what the factorisation has learned.
+ROUNDS = 2
 #: Frames at a time: their products stay small beside the spectrogram.
 FRAMES = 2048
 
@@ -62,13 +64,9 @@ class Factorizer:
             self._show(guide, magnitudes)
         stems = [] if self.separator is None else [np.asarray(stem, np.float32)
                                                    for stem in self.separator.stems(blocks, guide)]
-        notes = self._heard(stems) if guide is None else guide.notes
-        start = constraints(notes, magnitudes.shape, magnitudes.mean())
-        if stems:
-            start = self._taught(start, stems)
-        del stems
-        model = factorize(magnitudes, *start, iterations=self.iterations)
-        del magnitudes
+        notes = self._heard(magnitudes, stems) if guide is None else guide.notes
+        model = self._model(notes, magnitudes, stems)
+        del magnitudes, stems
         yield from self._apply(blocks, model, len(notes), stereo, accompaniment_of)
 
     def _magnitudes(self, signals):
@@ -90,11 +88,32 @@ class Factorizer:
         for first in range(0, magnitudes.shape[1], FRAMES):
             guide(first, magnitudes[:, first:first + FRAMES].T * scale)
 
-    def _heard(self, stems):
-        """The note array of what the instruments play in the stems that the network gives them."""
-        notes = [heard.heard_notes(self._magnitudes(stem[:, number, 0] for stem in stems), *limits, self.settings)
-                 for number, limits in enumerate(self.ranges)]
-        return note_array(notes, dataclasses.replace(self.settings, score=heard.SETTINGS))
+    def _model(self, notes, magnitudes, stems):
+        """What the factorisation finds for the notes; it starts from the stems where there are some."""
+        start = constraints(notes, magnitudes.shape, magnitudes.mean())
+        if stems:
+            start = self._taught(start, stems)
+        return factorize(magnitudes, *start, iterations=self.iterations)
+
+    def _heard(self, magnitudes, stems):
+        """The note array of what the instruments play, heard in the stems that the network gives them."""
+        def active(spectra):
+            return [heard.activate(self._magnitudes(stem[:, number, 0] for stem in stems), own)
+                    for number, own in enumerate(spectra)]
+
+        def array(activations):
+            notes = [heard.played(found, lowest, self.settings)
+                     for found, (lowest, _) in zip(activations, self.ranges)]
+            return note_array(notes, dataclasses.replace(self.settings, score=heard.SETTINGS))
+
+        notes = array(active([heard.harmonic_spectra(*limits, self.settings) for limits in self.ranges]))
+        for _ in range(ROUNDS):
+            spectra, activations, owners = self._model(notes, magnitudes, stems)
+            learned = [heard.learned_spectra(pitches_of(rows), spectra[:, owners == number],
+                                             activations[owners == number].sum(axis=1), *limits, self.settings)
+                       for number, (rows, limits) in enumerate(zip(notes, self.ranges))]
+            notes = array(heard.together(magnitudes, learned, active(learned)))
+        return notes
 
     def _taught(self, start, stems):
         """W and H after updates of each instrument alone, on the stem that the network gives it."""
@@ -162,6 +181,11 @@ def constraints(notes, shape, level=1.):
     return (np.array(list(spectra.values()), np.float32).reshape(-1, shape[0]).T.copy(),
             np.array(list(activations.values()), np.float32).reshape(-1, shape[1]),
             np.array([instrument for instrument, _ in spectra], int))
+
+
+def pitches_of(rows):
+    """The MIDI numbers of an instrument's rows, in the order in which :func:`constraints` has them."""
+    return list(dict.fromkeys(rows[rows[:, 2] > 0, 2].astype(int).tolist()))
 
 
 def factorize(magnitudes, spectra, activations, owners, iterations=ITERATIONS):
