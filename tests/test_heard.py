@@ -3,6 +3,7 @@ import itertools
 
 import numpy as np
 import pytest
+import soundfile
 
 from deepconvsep import stft
 from deepconvsep.api import Separator
@@ -135,3 +136,19 @@ def test_the_method_of_a_model_from_python(parts):
     with pytest.raises(InputError, match="the method is 'nmf', expected for the compact Bach10 network one of: "
                                          "network, network.nmf"):
         Separator('bach10_compact', 'numpy', method='nmf')
+
+
+def test_the_method_of_the_script_gives_the_same_bytes_for_any_number_of_processes(script, parts, tmp_path):
+    for name, start in (('a', 0), ('b', RATE)):
+        soundfile.write(str(tmp_path / (name + '.wav')), parts.sum(axis=0)[start:start + RATE], RATE)
+    stems = {}
+    for processes in (1, 2):
+        done = script('examples/bach10/separate_bach10.py', '-i', 'a.wav', 'b.wav', '-o', str(processes), '--method',
+                      'network+nmf', '--engine', 'numpy', '--nprocs', processes, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        stems[processes] = {path.name: path.read_bytes() for path in (tmp_path / str(processes)).glob('*.wav')}
+        assert sorted(stems[processes]) == ['%s_%s.wav' % (name, source) for name in 'ab'
+                                            for source in ('bassoon', 'clarinet', 'saxphone', 'violin')]
+    assert stems[1] == stems[2]
+    done = script('examples/bach10/separate_bach10.py', '-i', 'a.wav', '-o', 'x', '--method', 'nmf', cwd=tmp_path)
+    assert done.returncode == 2 and "invalid choice: 'nmf'" in done.stderr and not (tmp_path / 'x').exists()

@@ -271,7 +271,7 @@ def test_demo_gains_more_with_every_thing_that_it_knows(demo):
     assert all(set(both[name]) == set(recipe.SOURCES) for name in both if 'freedom' not in name)
     free, heard, informed, factorised = (np.array(gains['Ach Gott und Herr' + more]) for more in (
         '', ', by factorisation', ', with its scores', ', with its scores, by factorisation'))
-    assert free.min() > 4 and heard.mean() > free.mean() + 1
+    assert free.min() > 4 and heard.mean() > free.mean() + 2.5
     assert informed.mean() > free.mean() + 2 and factorised.mean() > informed.mean() + 1
     page = (demo / 'demo' / 'index.html').read_text(encoding='utf-8')
     assert 'Bassoon, clarinet, saxophone, violin; lead guitar, band: separated' in page
