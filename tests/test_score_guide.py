@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from deepconvsep import stft
-from deepconvsep.errors import InputError
 from deepconvsep.score import Note, masks, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
 from deepconvsep.separation import engines
 from deepconvsep.separation.separator import Separator
-from deepconvsep.settings import ScoreSettings, Settings
+from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as data
 from examples.bach10_scoreinformed import recipe
 
@@ -210,24 +209,6 @@ def test_confinement_is_the_product_of_both_masks(monkeypatch):
     np.testing.assert_allclose(whole[1][nowhere], np.broadcast_to(blind[1], nowhere.shape)[nowhere], rtol=1e-4)
     np.testing.assert_allclose(whole[0][first], 1, rtol=1e-9)
     np.testing.assert_array_equal(masks.confined(np.zeros_like(limits), limits), 0)
-
-
-def test_settings_without_confinement_are_of_before():
-    values = recipe.SETTINGS.to_dict()
-    del values['score']['confine']
-    assert Settings.from_dict(values, 'x').score.confine is False
-    assert recipe.LEGACY_SETTINGS.score.confine is False
-
-
-def test_settings_of_scores_survive_json():
-    values = dataclasses.replace(recipe.SETTINGS, score=ScoreSettings(tolerance=.1, timbre='ab')).to_dict()
-    assert Settings.from_dict(values, 'x').score == ScoreSettings(tolerance=.1, timbre='ab')
-    assert 'score' not in data.SETTINGS.to_dict() and Settings.from_dict(data.SETTINGS.to_dict(), 'x').score is None
-    for name, value in {'tolerance': '0.2', 'legacy': 1, 'confine': 'yes', 'timbre': 3, 'nharmonics': 2.5,
-                        'interval': -1}.items():
-        wrong = dict(values, score=dict(values['score'], **{name: value}))
-        with pytest.raises(InputError, match='x gives the scores'):
-            Settings.from_dict(wrong, 'x')
 
 
 # --- every instrument by itself -----------------------------------------------------------------------

@@ -37,12 +37,12 @@ def stem_names(name, sources, several):
 
 
 def separator(loaded, settings, flags):
-    """What separates by `--method`."""
-    network = network_separator(loaded, settings, flags)
-    if flags.method == 'network':
-        return network
+    """What separates by `--method`, with scores or without; the settings are the model's for all of them."""
     from deepconvsep.separation.factorization import Factorizer
-    return Factorizer(settings, network, RANGES)
+    if flags.method == 'nmf':
+        return Factorizer(settings)
+    network = network_separator(loaded, settings, flags)
+    return network if flags.method == 'network' else Factorizer(settings, network, RANGES)
 
 
 SEPARATION = SeparationRecipe(

@@ -13,7 +13,6 @@ from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
 from deepconvsep.recipes import bach10
 from deepconvsep.recipes.bach10 import INSTRUMENTS
-from deepconvsep.recipes.base import network_separator
 from deepconvsep.score import find_score, read_score, retime
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.score.owners import Traits
@@ -48,15 +47,6 @@ def add_guide_flags(flags):
                   help='multiply the masks of the network by those of the score, so that no stem gets what its score '
                        'excludes; in training, in the loss as well, and in the settings of the model (default: as the '
                        'settings of the model say; in training, no)')
-
-
-def separator(loaded, settings, flags):
-    """What separates by `--method`; the settings are the model's for all of them."""
-    from deepconvsep.separation.factorization import Factorizer
-    if flags.method == 'nmf':
-        return Factorizer(settings)
-    network = network_separator(loaded, settings, flags)
-    return network if flags.method == 'network' else Factorizer(settings, network)
 
 
 def add_score_flags(flags):
@@ -129,4 +119,4 @@ def timbre_digest(path):
 SEPARATION = dataclasses.replace(
     bach10.SEPARATION, script='examples/bach10_scoreinformed/separate_bach10.py', networks=NETWORKS, settings=SETTINGS,
     legacy_settings=LEGACY_SETTINGS, default_model=DEFAULT_MODEL, add_separation_flags=add_guide_flags,
-    guide=guide, methods=('network', 'nmf', 'network+nmf'), separator=separator)
+    guide=guide, methods=('network', 'nmf', 'network+nmf'))

@@ -71,8 +71,8 @@ def add_method_flag(flags, methods):
     told = {'network': 'the model alone, in constant memory',
             'nmf': 'a factorisation of the whole piece that learns its spectra from it, with the score (about 60 MB of '
                    'memory a minute)',
-            'network+nmf': 'the factorisation, started from the stems of the network, in which the notes are heard if '
-                           'there are no scores: the best stems (about 220 MB a minute)'}
+            'network+nmf': 'a factorisation of the whole piece, started from the stems of the network, in which the '
+                           'notes are heard if there are no scores: the best stems (about 220 MB of memory a minute)'}
     flags.add_arg('--method', choices=methods, default=methods[0],
                   help='; '.join('%s: %s' % (method, told[method]) for method in methods))
 

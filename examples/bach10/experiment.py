@@ -23,7 +23,7 @@ from deepconvsep.models import store
 from deepconvsep.recipes import bach10
 from deepconvsep.separation.sound import separate_file
 from examples import kept
-from examples.bach10 import recipe
+from examples.bach10 import recipe, stems
 from examples.bach10.synthesize import RECORDED
 from examples.running import ROOT, run
 
@@ -122,16 +122,13 @@ def run_experiment(args, folder, data, compute, sources, flags, train, train_fla
 def factorize(db, folder, model):
     """Separate the chorales by the factorisation that starts from the network's stems, but those that are there."""
     loaded = store.load(os.path.join(folder, 'models', 'model_%s.pkl' % model), recipe.NETWORKS, 'this program')
-    method, output = 'network+nmf', os.path.join(folder, 'output', model + '+nmf')
+    method, model_digest = 'network+nmf', files.sha256(loaded.path)
     separator = bach10.separator(loaded, loaded.settings, SimpleNamespace(method=method, batch_size=32, engine=None))
-    files.make_folder(output)
-    for piece in recipe.pieces(db):
-        paths = recipe.stem_paths(db, piece)
-        stems = [os.path.join(output, '%s-%s.wav' % (piece, source)) for source in recipe.SOURCES]
-        made_from = {'files': kept.digest(paths), 'model': files.sha256(loaded.path), 'method': method}
-        if not kept.is_current(stems, made_from):
-            separate_file(separator, paths, stems, quiet=True)
-            kept.note(stems, made_from)
+    for _ in stems.separate_pieces(
+            db, os.path.join(folder, 'output', model + '+nmf'),
+            lambda paths: {'files': kept.digest(paths), 'model': model_digest, 'method': method},
+            lambda paths, outputs: separate_file(separator, paths, outputs, quiet=True)):
+        pass
 
 
 def collect(results, methods):

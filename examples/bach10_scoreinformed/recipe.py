@@ -27,7 +27,6 @@ from deepconvsep.recipes.bach10_scoreinformed import (
     guide,
     read_scores,
     score_names,
-    separator,
     timbre_digest,
 )
 from deepconvsep.settings import ScoreSettings
@@ -36,7 +35,7 @@ from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EP
 
 __all__ = ['DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST', 'SETTINGS', 'SOURCES',
            'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'add_guide_flags', 'add_score_flags', 'guide',
-           'phases', 'read_scores', 'score_names', 'separator', 'song_of']
+           'phases', 'read_scores', 'score_names', 'song_of']
 
 #: Note arrays beside the features, by tag: the aligned score as it is, the coarse one as it is, and what the network
 #: is trained with, widened by the tolerance of an alignment.

@@ -10,6 +10,7 @@ masks on its own; `nmf` and `network+nmf`; `bounds`, the mixture itself and idea
 nothing else is made.
 """
 import copy
+import functools
 import os
 import sys
 
@@ -26,6 +27,7 @@ from deepconvsep.separation.sound import separate_file
 from evaluation import Bach10_eval_only, bounds
 from examples import kept
 from examples.bach10 import recipe as data
+from examples.bach10 import stems
 
 #: By method: the recipe, and flags of its separation.
 METHODS = {'score': (informed, {'confine': True}), 'free': (free, {'method': 'network'}),
@@ -76,21 +78,18 @@ def separate(method, args, folder):
     vars(args).update(own)
     name = args.free_model if recipe is free else args.model
     loaded = store.load(known.locate(name), recipe.NETWORKS, 'this program')
-    files.make_folder(folder)
     separator = None
-    for piece in data.pieces(args.db):
-        outputs = [os.path.join(folder, '%s-%s.wav' % (piece, source)) for source in data.SOURCES]
-        paths = data.stem_paths(args.db, piece)
-        made_from = describe(recipe, method, args, loaded, paths)
-        if kept.is_current(outputs, made_from):
-            continue
+
+    def stems_of(paths, outputs):
+        nonlocal separator
         guide = recipe.SEPARATION.guide(paths, loaded.settings, args)
         if method == 'score':
             score_masked(paths, guide, outputs)
         else:
             separator = separator or recipe.SEPARATION.separator(loaded, loaded.settings, args)
             separate_file(separator, paths, outputs, guide, quiet=True)
-        kept.note(outputs, made_from)
+    for outputs in stems.separate_pieces(args.db, folder, functools.partial(describe, recipe, method, args, loaded),
+                                         stems_of):
         print('\n'.join(outputs), flush=True)
 
 
