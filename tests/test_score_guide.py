@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepconvsep import stft
+from deepconvsep.network import blend
 from deepconvsep.score import Note, masks, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
@@ -145,6 +146,18 @@ def test_a_guide_filters_as_the_training_does(magnitudes):
     np.testing.assert_allclose(channels.sum(axis=1), magnitudes[300:485], rtol=1e-5)
 
 
+def engine(outputs):
+    """An engine whose network makes `outputs` of a window, (channels, 30, bins); windows begin every 5 frames."""
+    def run(frames, weights):
+        blended = np.zeros((4, 5 * len(weights) + 25, frames.shape[2]), np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(frames, 30, axis=0)[::5].transpose(0, 1, 3, 2)
+        fine = [blend.add_masks(outputs(window), np.full(window.shape[1:], 1e-30, np.float32), False, row,
+                                blended[:, 5 * number:5 * number + 30])
+                for number, (window, row) in enumerate(zip(windows, weights))]
+        return blended, np.array(fine)
+    return run
+
+
 def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
     """With a network that passes its input on, the stems are the mixture filtered by the masks; 45 s in blocks."""
     seconds, scores = 45., tune(3, 45.)
@@ -153,10 +166,7 @@ def test_separation_hands_the_guided_channels_to_the_network(monkeypatch):
     def passing(network, params, settings, batch_size):
         assert network.channels == 4
 
-        def masks(frames):
-            windows = np.lib.stride_tricks.sliding_window_view(frames, 30, axis=0)[::5].transpose(0, 1, 3, 2)
-            return ((window.copy(), window.sum(axis=0) + 1e-30) for window in windows)
-        return masks
+        return engine(lambda window: window.copy())
     monkeypatch.setitem(engines.ENGINES, 'theano', passing)
     network = dataclasses.replace(recipe.NETWORKS[3], name='x')
     separator = Separator(network, [], recipe.SETTINGS, batch_size=16)
@@ -182,8 +192,7 @@ def test_confinement_is_the_product_of_both_masks(monkeypatch):
 
     def fixed(network, params, settings, batch_size):
         shares = np.broadcast_to(blind[:, None].astype(np.float32), (4, 30, 2049))
-        return lambda frames: ((shares.copy(), np.ones((30, 2049), np.float32))
-                               for _ in range((len(frames) - 30) // 5 + 1))
+        return engine(lambda window: shares.copy())
     monkeypatch.setitem(engines.ENGINES, 'theano', fixed)
     separator = Separator(dataclasses.replace(recipe.NETWORKS[3], name='x'), [], recipe.SETTINGS, batch_size=16)
 

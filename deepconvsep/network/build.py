@@ -25,10 +25,11 @@ from deepconvsep.network.layers import (
     SourcesLayer,
     StackLayer,
     UnstackLayer,
+    WindowsLayer,
 )
 
 
-def build(network, input_var, batch_size, literal=False, params=None):
+def build(network, input_var, batch_size, literal=False, params=None, step=None):
     """Build a network.
 
     Parameters
@@ -44,6 +45,10 @@ def build(network, input_var, batch_size, literal=False, params=None):
     params : list of ndarray, optional
         The values of the parameters, in their order. Those of type floatX are borrowed, not copied: a training step
         changes them. Default: drawn from `lasagne.random`, biases 0.
+    step : int, optional
+        Windows that overlap, to be separated: `input_var` has the frames, each once, shape (1, channels,
+        :func:`frame_count`, feat_size), and of the batch each window begins `step` frames behind the one before. What
+        does not depend on where a window begins is computed once for a frame. Not with `literal`.
 
     Returns
     -------
@@ -52,25 +57,26 @@ def build(network, input_var, batch_size, literal=False, params=None):
         those of the original, in the same order.
     """
     if isinstance(network, StackedArchitecture):
-        return build_stacked(network, input_var, batch_size, literal, params)
+        return build_stacked(network, input_var, batch_size, literal, params, step)
     relu = lasagne.nonlinearities.rectify
     given = _giver(params)
     shape = (batch_size, network.channels, network.time_context, network.feat_size)
-    first_size, first_stride = (1, network.width), (1, network.stride)
-    entry = InputLayer(shape, input_var)
-    if literal:
-        conv1 = LiteralConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
-    elif network.stride == 1:
-        conv1 = UnrolledConvLayer(entry, network.filters[0], first_size, **given('W', 'b'))
-    else:
-        conv1 = StridedConvLayer(entry, network.filters[0], first_size, first_stride, **given('W', 'b'))
+    entry = InputLayer(shape if step is None else _frames_shape(network, batch_size, step), input_var)
+    conv1 = _first_conv(network, entry, literal, **given('W', 'b'))
     biased1 = pooled = BiasLayer(conv1, **given('b'))
     if network.pool > 1:
         pooled = (lasagne.layers.MaxPool2DLayer(biased1, (1, network.pool)) if literal
                   else FrequencyPoolLayer(biased1, network.pool))
-    conv2_class = LiteralConvLayer if literal else _conv_class(network.kernel)
-    conv2 = conv2_class(pooled, network.filters[1], network.kernel, **given('W', 'b'))
+    conv2 = _second_conv(network, pooled, literal, step is not None, **given('W', 'b'))
     biased2 = BiasLayer(conv2, **given('b'))
+    if step is not None:
+        # the layers that the decoder inverts are those of a window
+        biased2 = WindowsLayer(biased2, batch_size, step, network.encoded[1])
+        conv1 = _first_conv(network, InputLayer(shape), W=conv1.W, b=conv1.b)
+        biased1 = pooled = WindowsLayer(biased1, batch_size, step, network.time_context)
+        if network.pool > 1:
+            pooled = FrequencyPoolLayer(biased1, network.pool)
+        conv2 = _second_conv(network, pooled, W=conv2.W, b=conv2.b)
     hidden = DenseLayer(biased2, network.hidden, nonlinearity=relu, **given('W', 'b'))
     size = int(np.prod(network.encoded))
     branches = [DenseLayer(hidden, size, nonlinearity=relu, **given('W', 'b')) for _ in range(network.branches)]
@@ -92,6 +98,37 @@ def build(network, input_var, batch_size, literal=False, params=None):
     return SourcesLayer(decoded, network, **given('b'))
 
 
+def frame_count(network, batch_size, step):
+    """Frames that :func:`build` takes with `step`.
+
+    They are what the windows cover, and as many more as make the positions of the convolution over time a multiple of
+    those that go through one product (:class:`UnrolledConvLayer`).
+    """
+    covered = (batch_size - 1) * step + network.time_context
+    taps = 1 if isinstance(network, StackedArchitecture) else network.kernel[0]
+    return covered + -(covered - taps + 1) % -(-taps // 4)
+
+
+def _frames_shape(network, batch_size, step):
+    return (1, network.channels, frame_count(network, batch_size, step), network.feat_size)
+
+
+def _first_conv(network, incoming, literal=False, **given):
+    """The convolution over frequency."""
+    size, stride = (1, network.width), (1, network.stride)
+    if not literal and network.stride == 1:
+        return UnrolledConvLayer(incoming, network.filters[0], size, **given)
+    return (LiteralConvLayer if literal else StridedConvLayer)(incoming, network.filters[0], size, stride, **given)
+
+
+def _second_conv(network, incoming, literal=False, many=False, **given):
+    """The convolution over time, or over both; of many frames, without gradient."""
+    conv_class = LiteralConvLayer if literal else _conv_class(network.kernel)
+    if many and conv_class is UnrolledConvLayer:
+        given['cut_at_once'] = True
+    return conv_class(incoming, network.filters[1], network.kernel, **given)
+
+
 def _giver(params):
     """A function that gives the next parameters by name, as arguments of a layer; nothing when there are no values.
 
@@ -106,9 +143,13 @@ def _giver(params):
     return given
 
 
-def build_stacked(network, input_var, batch_size, literal=False, params=None):
+def build_stacked(network, input_var, batch_size, literal=False, params=None, step=None):
     """:func:`build` for an :class:`deepconvsep.network.architecture.StackedArchitecture`."""
-    layer = InputLayer((batch_size, network.channels, network.time_context, network.feat_size), input_var)
+    if step is None:
+        layer = InputLayer((batch_size, network.channels, network.time_context, network.feat_size), input_var)
+    else:
+        layer = WindowsLayer(InputLayer(_frames_shape(network, batch_size, step), input_var), batch_size, step,
+                             network.time_context)
     convs, given = [], _giver(params)
     for filters, frames, bins, stride in network.layers:
         size, strides = (frames, bins), (1, stride)

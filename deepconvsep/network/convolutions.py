@@ -61,10 +61,16 @@ class UnrolledConvLayer(LinearConvLayer):
     are computed in groups of the same size, each from the stretch of input that it depends on, so that all
     groups share one matrix: one position at a time would copy the input once per tap, all positions at once would
     multiply by many zeros.
+
+    Parameters
+    ----------
+    cut_at_once : bool
+        Cut the stretches by :class:`Windows`, which has no gradient: of many, Theano takes long to optimise the graph.
     """
 
-    def __init__(self, incoming, num_filters, filter_size, **kwargs):
+    def __init__(self, incoming, num_filters, filter_size, cut_at_once=False, **kwargs):
         super().__init__(incoming, num_filters, filter_size, **kwargs)
+        self.cut_at_once = cut_at_once
         if 1 not in filter_size:
             raise ValueError('filters of %s span two axes, expected one' % (filter_size,))
         # the axis to convolve along stands beside the channels; the other one counts as batch
@@ -93,7 +99,9 @@ class UnrolledConvLayer(LinearConvLayer):
         batch_size, channels = self.input_shape[:2]
         other = self.input_shape[5 - self.axis]
         rows = input.dimshuffle(0, 5 - self.axis, 1, self.axis)
-        if self.groups > 1:
+        if self.cut_at_once:
+            rows = Windows(3, self.group, self.stretch, (0, 1, 3, 2, 4))(rows)
+        elif self.groups > 1:
             rows = T.stack([rows[:, :, :, start:start + self.stretch] for start in self._starts()], axis=2)
         product = T.dot(rows.reshape((batch_size * other * self.groups, channels * self.stretch)), self.matrix)
         return self._arrange(product, (batch_size, other, self.groups, self.num_filters, self.group))
@@ -166,6 +174,33 @@ class StridedConvLayer(LinearConvLayer):
             total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
         shape = (batch_size, channels, frames, (positions + blocks - 1) * stride)
         return fit_bins(total.dimshuffle(0, 3, 1, 2, 4).reshape(shape), shape, bins)
+
+
+class Windows(theano.Op):
+    """Windows of a tensor along one axis, which may overlap; has no gradient, and runs on the CPU.
+
+    Parameters
+    ----------
+    axis : int
+    step, length : int
+        From the start of a window to that of the next, and of a window.
+    order : tuple of int
+        The axes of the result: those of the tensor, of which `axis` counts the windows, and the last one, within them.
+    """
+
+    __props__ = ('axis', 'step', 'length', 'order')
+
+    def __init__(self, axis, step, length, order):
+        self.axis, self.step, self.length, self.order = axis, step, length, order
+
+    def make_node(self, array):
+        array = T.as_tensor_variable(array)
+        return theano.Apply(self, [array], [T.TensorType(array.dtype, (False,) * len(self.order))()])
+
+    def perform(self, node, arrays, results):
+        windows = np.lib.stride_tricks.sliding_window_view(arrays[0], self.length, self.axis)
+        windows = windows[(slice(None),) * self.axis + (slice(None, None, self.step),)]
+        results[0][0] = np.ascontiguousarray(windows.transpose(self.order))
 
 
 def _zeros(shape):

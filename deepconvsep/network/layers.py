@@ -8,7 +8,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, Layer, MergeLayer
 
-from deepconvsep.network.convolutions import fit_bins
+from deepconvsep.network.convolutions import Windows, fit_bins
 
 
 class BiasLayer(Layer):
@@ -103,6 +103,29 @@ class UnstackLayer(Layer):
 
     def get_output_for(self, input, **kwargs):
         return input[self.number * self.batch_size:(self.number + 1) * self.batch_size]
+
+
+class WindowsLayer(Layer):
+    """Cut windows, which may overlap, of the frames of one example; without a gradient.
+
+    Parameters
+    ----------
+    incoming : Layer
+        Shape (1, channels, frames, bins).
+    count, step, length : int
+        So many windows of `length` frames; each begins `step` frames behind the one before.
+    """
+
+    def __init__(self, incoming, count, step, length, **kwargs):
+        self.count, self.step, self.length = count, step, length
+        super().__init__(incoming, **kwargs)
+
+    def get_output_shape_for(self, input_shape):
+        return self.count, input_shape[1], self.length, input_shape[3]
+
+    def get_output_for(self, input, **kwargs):
+        windows = Windows(2, self.step, self.length, (2, 0, 1, 4, 3))(input)
+        return windows[:self.count].reshape(self.output_shape)
 
 
 class SourcesLayer(MergeLayer):

@@ -51,7 +51,7 @@ def choose(wanted=None):
 
 
 def with_theano(network, params, settings, batch_size):
-    """Compile the function that turns scaled magnitudes into outputs and what they are divided by.
+    """Compile the function that turns scaled magnitudes into masks.
 
     Parameters
     ----------
@@ -64,47 +64,59 @@ def with_theano(network, params, settings, batch_size):
     Returns
     -------
     callable
-        ndarray (frames, channels, feat_size) -> for each window that fits the frames, what
-        :func:`deepconvsep.network.masks.soft_masks` divides: the outputs, (sources, time_context, feat_size), and their
-        sum, (time_context, feat_size), with the masks' noise. The caller may overwrite them.
+        ``run(frames, weights)``: of magnitudes, ndarray (frames, channels, feat_size), and what each window's masks
+        weigh in its frames, (windows, time_context), the weighted sum of the masks of the windows, (sources, frames,
+        feat_size), and in which frames of each there are masks, bool, (windows, time_context); see
+        :mod:`deepconvsep.network.blend`. There may be fewer windows than `batch_size`; the frames are those that
+        `batch_size` windows cover, and the masks those that the weighted ones do.
     """
     from deepconvsep.backend.prepare import prepare
     theano = prepare()
-    from deepconvsep.network.build import build
-    from deepconvsep.network.masks import source_outputs, weighted
+    import lasagne
 
-    entry = theano.tensor.tensor4('magnitudes')
-    output = build(network, entry, batch_size, params=params)
-    noise = theano.shared(mask_noise((1, network.time_context, network.feat_size), NOISE_SEED,
-                                     theano.config.floatX), broadcastable=(True, False, False))
-    outputs, total = weighted(source_outputs(output), noise, settings.mask_eps, settings.mask_noise_in_numerator)
-    function = theano.function([entry], [*outputs, total], allow_input_downcast=True)
+    from deepconvsep.network.blended import BlendedMasks
+    from deepconvsep.network.build import build, frame_count
 
-    def run(frames):
-        windows = np.lib.stride_tricks.sliding_window_view(frames, network.time_context, axis=0)
-        windows = windows[::network.time_context - settings.overlap]
-        *outputs, total = function(np.ascontiguousarray(windows.transpose(0, 1, 3, 2)))
-        return zip(zip(*outputs), total)
+    step = network.time_context - settings.overlap
+    entry, weights = theano.tensor.tensor4('magnitudes'), theano.tensor.matrix('weights')
+    net = build(network, entry, batch_size, params=params, step=step)
+    channels, sources = net.channels(lasagne.layers.get_output(net.input_layers))
+    noise = theano.shared(_noise(network, settings, theano.config.floatX))
+    blended = BlendedMasks(sources, step, settings.mask_noise_in_numerator)(net.b, noise, weights, *channels)
+    function = theano.function([entry, weights], blended, allow_input_downcast=True)
+    room = np.zeros((1, network.channels, frame_count(network, batch_size, step), network.feat_size), np.float32)
+
+    def run(frames, weights):
+        room[0, :, :len(frames)] = frames.transpose(1, 0, 2)
+        masks, fine = function(room, weights)
+        return masks, fine.astype(bool)
 
     return run
 
 
 def with_numpy(network, params, settings, batch_size):
     """The same in NumPy; parameters and result as of :func:`with_theano`."""
+    from deepconvsep.network.blend import add_masks
     from deepconvsep.network.forward import forward
     ready = forward(network, params)
-    step = network.time_context - settings.overlap
-    noise = mask_noise((network.time_context, network.feat_size), NOISE_SEED) * np.float32(settings.mask_eps)
+    step, length = network.time_context - settings.overlap, network.time_context
+    noise = _noise(network, settings, np.float32)
 
-    def run(frames):
-        for outputs in ready.windows(frames, step):
-            if settings.mask_noise_in_numerator:
-                outputs += noise
-                yield outputs, outputs.sum(axis=0)
-            else:
-                yield outputs, outputs.sum(axis=0) + noise
+    def run(frames, weights):
+        covered = (len(weights) - 1) * step + length
+        masks = np.zeros((len(network.outputs), covered, network.feat_size), np.float32)
+        fine = [add_masks(outputs, noise, settings.mask_noise_in_numerator, row, masks[:, start:start + length])
+                for row, start, outputs in zip(weights, range(0, covered, step),
+                                               ready.windows(frames[:covered], step))]
+        return masks, np.array(fine)
 
     return run
+
+
+def _noise(network, settings, dtype):
+    """The masks' noise, weighted, shape (time_context, feat_size)."""
+    noise = mask_noise((network.time_context, network.feat_size), NOISE_SEED, dtype)
+    return noise * np.asarray(settings.mask_eps, dtype)
 
 
 ENGINES = {'theano': with_theano, 'numpy': with_numpy}

@@ -5,6 +5,7 @@ Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 2.
 import numpy as np
 
 from deepconvsep.errors import InputError
+from deepconvsep.network.blend import fade_weights
 from deepconvsep.separation.crossfade import window_count
 
 
@@ -35,9 +36,9 @@ class Masking:
         self._step, self._overlap = network.time_context - settings.overlap, settings.overlap
         # frames that the windows of a batch cover
         self._covered = (batch_size - 1) * self._step + network.time_context
-        # the linear cross-fade of `crossfade.CrossFade`: how much a window gets in its first frames
-        self._up = np.linspace(0, 1, settings.overlap, dtype=np.float32)[:, None]
-        self._masks = np.empty((len(network.outputs), self._covered, network.feat_size), np.float32)
+        # what the windows so far leave for the next ones to fade out, (sources, overlap, bins)
+        self._tail = None
+        self._known = {}
         # frames from the start of the next window on; the windows and frames before it are done
         self._pending = None
         self._windows = 0
@@ -45,7 +46,7 @@ class Masking:
     def push(self, spectrum, last=False):
         """Take frames, shape (channels, frames, bins); yield (spectrum, masks) of the frames that are final.
 
-        The masks, shape (sources, frames, bins), are valid until the next ones.
+        The masks have the shape (sources, frames, bins).
         """
         self._pending = spectrum if self._pending is None else np.concatenate([self._pending, spectrum], axis=1)
         while self._pending.shape[1] >= self._covered:
@@ -55,7 +56,7 @@ class Masking:
             left = window_count(frames, self._network.time_context, self._overlap) - self._windows
             if left > 0:
                 yield self._batch(left)
-            yield self._pending, self._masks[:, self._done:][:, :self._pending.shape[1]]
+            yield self._pending, self._tail[:, :self._pending.shape[1]]
 
     def _batch(self, count):
         """Run the next `count` windows, up to `batch_size`, zero-padded; return the frames they complete."""
@@ -64,40 +65,30 @@ class Masking:
             there *= self._scale
             channels = np.zeros((self._covered, self._network.channels, self._network.feat_size), np.float32)
             channels[:len(there)] = self._guide(self._windows * self._step, there)
-            if self._windows:
-                # what the last batch left for this one to fade out
-                self._masks[:, :self._overlap] = self._masks[:, self._done:self._done + self._overlap].copy()
-            for window, (shares, total) in zip(range(count), self._engine(channels)):
-                self._blend(window, shares, total)
-        self._done = count * self._step
-        spectrum = self._pending[:, :self._done]
-        self._pending = self._pending[:, self._done:]
+            before, weights = self._weights(count)
+            masks, fine = self._engine(channels, weights)
+        self._check(fine)
+        if self._windows:
+            masks[:, :self._overlap] += before[:, None] * self._tail
+        done = count * self._step
+        self._tail = masks[:, done:done + self._overlap]
+        spectrum = self._pending[:, :done]
+        self._pending = self._pending[:, done:]
         self._windows += count
-        return spectrum, self._masks[:, :self._done][:, :spectrum.shape[1]]
+        return spectrum, masks[:, :spectrum.shape[1]]
 
-    def _blend(self, window, shares, total):
-        """Fade the masks of a window, `shares` over their `total`, in over those before it; both are overwritten."""
-        start, overlap = window * self._step, self._overlap
-        self._check(window, total)
-        np.divide(1, total, out=total)
-        before = self._masks[:, start:start + overlap]
-        if self._windows + window:
-            total[:overlap] *= self._up
-            before *= 1 - self._up
-        else:
-            before[:] = 0
-        behind = self._masks[:, start + overlap:start + self._network.time_context]
-        for place, rest, share in zip(before, behind, shares):
-            np.multiply(share[overlap:], total[overlap:], out=rest)
-            part = share[:overlap]
-            part *= total[:overlap]
-            place += part
+    def _weights(self, count):
+        """The weights of the next `count` windows, see :func:`deepconvsep.network.blend.fade_weights`."""
+        key = count, self._windows > 0
+        if key not in self._known:
+            self._known[key] = [values.astype(np.float32) for values in fade_weights(
+                count, self._network.time_context, self._overlap, self._windows > 0)]
+        return self._known[key]
 
-    def _check(self, window, total):
+    def _check(self, fine):
         """NotFinite when the outputs of the network are beyond float32, or so small that it cannot tell them."""
-        if not (total.max() < np.inf and total.min() >= np.finfo(np.float32).tiny):
-            fine = ((total < np.inf) & (total >= np.finfo(np.float32).tiny)).all(axis=1)
-            frame = (self._windows + window) * self._step + int(np.argmin(fine))
+        if not fine.all():
+            window, frame = np.argwhere(~fine)[0]
             raise NotFinite('the network gives no finite masks at %.2f s: the weights of the model, or the sound, are '
                             'too large for float32; get the model again, or make the sound softer'
-                            % (frame * self._seconds))
+                            % (((self._windows + window) * self._step + frame) * self._seconds))
