@@ -10,6 +10,7 @@ import theano
 import theano.tensor as T
 
 from deepconvsep.network import blend
+from deepconvsep.network.c_source import ROWS_OF
 
 
 class BlendedMasks(theano.Op):
@@ -63,8 +64,11 @@ class BlendedMasks(theano.Op):
             fine[number] = blend.add_masks(outputs, noise, self.in_numerator, row, masks[:, start:start + length])
         results[0][0], results[1][0] = masks, fine
 
+    def c_support_code(self):
+        return ROWS_OF
+
     def c_code_cache_version(self):
-        return (2,)
+        return (1,)
 
     def c_code(self, node, name, inputs, outputs, sub):
         (bias, noise, weights), channels = inputs[:3], inputs[3:]
@@ -72,14 +76,13 @@ class BlendedMasks(theano.Op):
         values = {
             'bias': bias, 'noise': noise, 'weights': weights, 'masks': outputs[0], 'fine': outputs[1],
             'fail': sub['fail'], 'real': real, 'step': self.step, 'count': len(self.sources),
-            'type': 'NPY_' + node.inputs[0].dtype.upper(), 'bytes': np.dtype(node.inputs[0].dtype).itemsize,
+            'type': 'NPY_' + node.inputs[0].dtype.upper(),
             'least': repr(blend.LEAST), 'most': repr(float(np.finfo(node.inputs[0].dtype).max)),
             'channels': ', '.join(channels), 'channel_count': len(channels),
             'rows': '\n'.join(
-                'const %s *in%d = (const %s *)(from[%d] + window * PyArray_STRIDE(channel[%d], 0)'
-                ' + frame * PyArray_STRIDE(channel[%d], 1));\n'
+                'const %s *in%d = (const %s *)PyArray_GETPTR2(channel[%d], window, frame);\n'
                 '%s *out%d = out + (%d * frames + start + frame) * bins; const %s b%d = biases[%d];'
-                % (real, j, real, channel, channel, channel, real, j, j, real, j, place)
+                % (real, j, real, channel, real, j, j, real, j, place)
                 for j, (channel, place) in enumerate(self.sources)),
             # not a maximum: what is no number is to stay so
             'rectified': '\n'.join('%s p%d = in%d[i] + b%d; p%d = (p%d < 0 ? 0 : p%d)%s;'
@@ -113,17 +116,11 @@ CODE = """
     PyArrayObject *weighted = PyArray_GETCONTIGUOUS(%(weights)s);
     bool made = %(masks)s && %(fine)s && biased && noised && weighted;
     for (int c = 0; c < %(channel_count)d; ++c) {
-        if (PyArray_STRIDE(channel[c], 2) == %(bytes)d)
-            Py_INCREF(channel[c]);
-        else
-            channel[c] = PyArray_GETCONTIGUOUS(channel[c]);
+        channel[c] = rows_of(channel[c]);
         made = made && channel[c];
     }
     if (made) {
         const %(real)s *biases = (const %(real)s *)PyArray_DATA(biased);
-        const char *from[%(channel_count)d];
-        for (int c = 0; c < %(channel_count)d; ++c)
-            from[c] = PyArray_BYTES(channel[c]);
         %(real)s *out = (%(real)s *)PyArray_DATA(%(masks)s);
         for (npy_intp window = 0; window < windows; ++window) {
             const npy_intp start = window * %(step)d;

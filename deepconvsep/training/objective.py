@@ -8,6 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# far below any magnitude, and a float32
+SILENCE = np.float32(1e-30)
+# A score's mask in training is at least this: a source that the score excludes keeps a gradient, and no mask is a
+# quotient of two numbers next to 0, whose gradient is infinite.
+LEAST_LIMIT = np.float32(0.01)
+
 
 @dataclass(frozen=True)
 class Term:
@@ -66,6 +72,19 @@ def evaluate(terms, estimates, targets):
     return _sum([term.sign * value for term, value in zip(terms, values) if term.sign]), values
 
 
+def slopes(terms, sources):
+    """Half the derivative of the signed sum by each estimate, as weights w: ``sum(w) * estimate - w @ targets``.
+
+    >>> slopes(reconstruction('ab'), 2).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    weights = np.zeros((sources, sources))
+    for term in terms:
+        for j, k in term.pairs:
+            weights[j, k] += term.sign * term.weight
+    return weights
+
+
 def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator, limits=None):
     """The loss of a network behind soft masks, with its gradient back to the network's last layer.
 
@@ -120,24 +139,20 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator, 
     estimates = [output / denominator * mixture for output in outputs]
     total, values = evaluate(terms, estimates, targets)
 
-    weights = np.zeros((len(estimates), len(targets)))
-    for term in terms:
-        for j, k in term.pairs:
-            weights[j, k] += term.sign * term.weight
-    slopes = {j: estimates[j] * number(row.sum()) - _combine(targets, row.astype(real))
-              for j, row in enumerate(weights) if row.any()}
-    common = _sum([slope * estimates[j] for j, slope in slopes.items()])
+    gradients = {j: estimates[j] * number(row.sum()) - _combine(targets, row.astype(real))
+                 for j, row in enumerate(slopes(terms, len(targets))) if row.any()}
+    common = _sum([slope * estimates[j] for j, slope in gradients.items()])
     factor = number(2) * T.cast(T.sgn(total), real) / denominator
-    by_output = [T.switch(value > 0, factor * ((mixture * slopes[j] if j in slopes else 0) - common), number(0))
+    by_output = [T.switch(value > 0, factor * ((mixture * gradients[j] if j in gradients else 0) - common), number(0))
                  for j, value in enumerate(sums)]
     if limits is not None:
         by_output = [slope * limit for slope, limit in zip(by_output, limits)]
-    gradients = OrderedDict((channel, _sum([by_output[j] for j, (place, _) in enumerate(sources) if place == index]))
-                            for index, channel in enumerate(channels))
+    known = OrderedDict((channel, _sum([by_output[j] for j, (place, _) in enumerate(sources) if place == index]))
+                        for index, channel in enumerate(channels))
     bias_gradient = T.zeros_like(net.b)
     for j, (_, bias) in enumerate(sources):
         bias_gradient = T.inc_subtensor(bias_gradient[bias], T.cast(_total(by_output[j]), real))
-    return abs(total), values, gradients, bias_gradient
+    return abs(total), values, known, bias_gradient
 
 
 def _sum(expressions):

@@ -17,16 +17,10 @@ import theano.tensor as T
 
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise
-from deepconvsep.training import objective
+from deepconvsep.training import fused, objective
 from deepconvsep.training.adadelta import adadelta
 
 OPTIMIZERS = {'adadelta': adadelta, 'adam': lasagne.updates.adam}
-
-# far below any magnitude, and a float32
-SILENCE = np.float32(1e-30)
-# A score's mask in training is at least this: a source that the score excludes keeps a gradient, and no mask is a
-# quotient of two numbers next to 0, whose gradient is infinite.
-LEAST_LIMIT = np.float32(0.01)
 
 # parameters beyond which memory counts more than the time it takes to get it
 LARGE = 1 << 24
@@ -67,7 +61,6 @@ class Step:
         starts = T.lvector('starts')
         rows = (starts[:, None] + T.arange(frames)[None, :]).reshape((batch_size * frames,))
         mixture = self._inputs[rows].reshape((batch_size, frames, bins))
-        targets = [output[rows].reshape((batch_size, frames, bins)) for output in self._outputs]
 
         lasagne.random.set_rng(np.random.RandomState(seed))
         seen = mixture.dimshuffle(0, 'x', 1, 2) if self._filtered is None else \
@@ -76,14 +69,19 @@ class Step:
         if output_bias and not params:
             self.net.b.set_value(np.full_like(self.net.b.get_value(), output_bias))
         noise = theano.shared(mask_noise((batch_size, frames, bins), seed))
-        limits = None
-        if settings.score and settings.score.confine:
+        confined = bool(settings.score and settings.score.confine)
+        decoded = lasagne.layers.get_output(self.net.input_layers)
+        how = (noise, settings.mask_eps, settings.mask_noise_in_numerator)
+        if theano.config.device == 'cpu':
+            given = [self._inputs] + self._outputs + ([self._filtered] if confined else [])
+            loss, values, known, bias_gradient = fused.masked_loss(terms, self.net, decoded, given, starts, *how)
+        else:
+            targets = [output[rows].reshape((batch_size, frames, bins)) for output in self._outputs]
             # the masks that the mixture was multiplied by; where it is silent, they do not matter
-            limits = [T.maximum(seen[:, index] / (mixture + SILENCE), LEAST_LIMIT)
-                      for index in range(network.channels)]
-        loss, values, known, bias_gradient = objective.masked_loss(
-            terms, self.net, lasagne.layers.get_output(self.net.input_layers), mixture, targets, noise,
-            settings.mask_eps, settings.mask_noise_in_numerator, limits)
+            limits = [T.maximum(seen[:, index] / (mixture + objective.SILENCE), objective.LEAST_LIMIT)
+                      for index in range(network.channels)] if confined else None
+            loss, values, known, bias_gradient = objective.masked_loss(terms, self.net, decoded, mixture, targets,
+                                                                       *how, limits)
         self.params = lasagne.layers.get_all_params(self.net, trainable=True)
         inner = [param for param in self.params if param is not self.net.b]
         gradients = theano.grad(None, inner, known_grads=known, disconnected_inputs='ignore')

@@ -1,0 +1,12 @@
+"""What the operations with C code of their own have in common."""
+
+#: ``rows_of(array)``: a new reference to the array, or to a copy whose last axis has no gaps; NULL without memory.
+ROWS_OF = """
+static PyArrayObject *rows_of(PyArrayObject *array)
+{
+    if (PyArray_STRIDE(array, PyArray_NDIM(array) - 1) != PyArray_ITEMSIZE(array))
+        return (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER);
+    Py_INCREF(array);
+    return array;
+}
+"""
