@@ -20,7 +20,8 @@ from deepconvsep.network import architecture
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise, source_outputs
 from deepconvsep.recipe import song_of
-from deepconvsep.training import checkpoint
+from deepconvsep.settings import ScoreSettings
+from deepconvsep.training import checkpoint, fused
 from deepconvsep.training.run import Run
 from deepconvsep.training.step import Step
 from examples.dsd100 import recipe as dsd100
@@ -195,6 +196,27 @@ def test_a_step_on_filtered_inputs_equals_the_network_on_them(outputs, biases):
     targets = outputs[window].reshape(3, 30, 4, 17)
     errors = [((share / sum(shares) * inputs[window] - targets[:, :, j]) ** 2).sum() for j, share in enumerate(shares)]
     np.testing.assert_allclose(found, [sum(errors)] + errors, rtol=1e-9)
+
+
+@pytest.mark.parametrize('score', [None, ScoreSettings(), ScoreSettings(confine=True)])
+def test_the_step_is_the_same_by_one_operation_and_by_expressions(monkeypatch, score):
+    """On a CPU and on a GPU; the last batch is not full."""
+    small, rs = SMALL, np.random.RandomState(4)
+    if score:
+        small = dataclasses.replace(SMALL, channels=4, decoders=(0, 1, 2, 3), outputs=(0, 5, 10, 15), biases=4)
+    chosen, found = dataclasses.replace(SETTINGS, score=score), []
+    inputs, outputs, masks = (rs.uniform(size=(90, count * 17)) for count in (1, 4, 4))
+    params = [rs.uniform(-.2, .3, size=shape) for shape in small.param_shapes()]
+    with theano.configparser.change_flags(floatX='float64'):
+        for usable in (True, False):
+            monkeypatch.setattr(fused, 'usable', lambda: usable)
+            step = Step(small, chosen, dsd100.LOSS, 3, params=params)
+            assert any(isinstance(node.op, fused.MaskedLoss) for node in step._train.maker.fgraph.apply_nodes) == usable
+            step.load_chunk(inputs, outputs, masks if score else None)
+            losses = [step.train(np.array(starts)) for starts in ([0, 50, 31], [7, 60])]
+            found.append(losses + [step.evaluate(np.array([8, 9]))] + step.get_values()[0])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_outputs_that_start_far_above_0_give_equal_masks(tmp_path, small_features):

@@ -16,6 +16,11 @@ from deepconvsep.network.c_source import ROWS_OF
 from deepconvsep.training import objective
 
 
+def usable():
+    """Whether the operation is to be used: on a GPU all arrays would come back for it."""
+    return theano.config.device == 'cpu'
+
+
 def masked_loss(terms, net, inputs, frames, starts, noise, eps, in_numerator):
     """As :func:`deepconvsep.training.objective.masked_loss`, of windows that begin at some of the frames.
 

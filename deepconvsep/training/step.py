@@ -72,7 +72,7 @@ class Step:
         confined = bool(settings.score and settings.score.confine)
         decoded = lasagne.layers.get_output(self.net.input_layers)
         how = (noise, settings.mask_eps, settings.mask_noise_in_numerator)
-        if theano.config.device == 'cpu':
+        if fused.usable():
             given = [self._inputs] + self._outputs + ([self._filtered] if confined else [])
             loss, values, known, bias_gradient = fused.masked_loss(terms, self.net, decoded, given, starts, *how)
         else:
