@@ -137,7 +137,10 @@ class UnrolledConvLayer(LinearConvLayer):
 
 
 class StridedConvLayer(LinearConvLayer):
-    """A convolution over frequency with a stride, as one product over patches of blocks of `stride` bins."""
+    """A convolution over frequency with a stride, as one product over patches of blocks of `stride` bins.
+
+    The positions come last in all arrays, so that what is copied and added are long stretches of them.
+    """
 
     def __init__(self, incoming, num_filters, filter_size, stride, **kwargs):
         super().__init__(incoming, num_filters, filter_size, stride, **kwargs)
@@ -155,25 +158,25 @@ class StridedConvLayer(LinearConvLayer):
 
     def correlate(self, input):
         batch_size, channels, frames, _ = self.input_shape
-        rows = fit_bins(input, self.input_shape, (self.positions + self.blocks - 1) * self.stride[1])
-        rows = rows.reshape((batch_size, channels, frames, self.positions + self.blocks - 1, self.stride[1]))
-        rows = rows.dimshuffle(0, 2, 3, 1, 4)
-        patches = T.stack([rows[:, :, block:block + self.positions] for block in range(self.blocks)], axis=4)
-        patches = patches.reshape((batch_size * frames * self.positions, channels * self.blocks * self.stride[1]))
-        product = T.dot(patches, self.matrix).reshape((batch_size, frames, self.positions, self.num_filters))
-        return product.dimshuffle(0, 3, 1, 2)
+        stride, whole = self.stride[1], self.positions + self.blocks - 1
+        rows = fit_bins(input, self.input_shape, whole * stride)
+        rows = rows.reshape((batch_size, channels, frames, whole, stride)).dimshuffle(1, 4, 0, 2, 3)
+        patches = T.stack([rows[:, :, :, :, block:block + self.positions] for block in range(self.blocks)], axis=1)
+        patches = patches.reshape((channels * self.rows_per_channel, batch_size * frames * self.positions))
+        product = T.dot(self.matrix.T, patches).reshape((self.num_filters, batch_size, frames, self.positions))
+        return product.dimshuffle(1, 0, 2, 3)
 
     def transpose(self, value, batch_size, channel=None):
         channels, (frames, bins) = self._count(channel), self.input_shape[2:]
         blocks, positions, stride = self.blocks, self.positions, self.stride[1]
-        rows = value.dimshuffle(0, 2, 3, 1).reshape((batch_size * frames * positions, self.num_filters))
-        patches = T.dot(rows, self._rows_of(channel).T)
-        patches = patches.reshape((batch_size, frames, positions, channels, blocks, stride))
-        total = _zeros((batch_size, frames, positions + blocks - 1, channels, stride))
+        columns = value.dimshuffle(1, 0, 2, 3).reshape((self.num_filters, batch_size * frames * positions))
+        patches = T.dot(self._rows_of(channel), columns)
+        patches = patches.reshape((channels, blocks, stride, batch_size, frames, positions))
+        total = _zeros((channels, stride, batch_size, frames, positions + blocks - 1))
         for block in range(blocks):
-            total = T.inc_subtensor(total[:, :, block:block + positions], patches[:, :, :, :, block])
+            total = T.inc_subtensor(total[:, :, :, :, block:block + positions], patches[:, block])
         shape = (batch_size, channels, frames, (positions + blocks - 1) * stride)
-        return fit_bins(total.dimshuffle(0, 3, 1, 2, 4).reshape(shape), shape, bins)
+        return fit_bins(total.dimshuffle(2, 0, 3, 4, 1).reshape(shape), shape, bins)
 
 
 class Windows(theano.Op):
