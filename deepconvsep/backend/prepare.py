@@ -17,7 +17,7 @@ from deepconvsep.errors import InputError
 logger = command.get_logger('backend')
 
 
-def prepare(verbose=True, seconds=15):
+def prepare(verbose=True, seconds=10):
     """Set the flags, import Theano and mend it for Lasagne 0.1; a second call does nothing new.
 
     Parameters
@@ -25,7 +25,7 @@ def prepare(verbose=True, seconds=15):
     verbose : bool
         Log one line with device, floatX, BLAS and compiler.
     seconds : int
-        What is said of the time that compiling takes on a CPU when nothing is in the cache; 15 is that of a separation.
+        What is said of the time that compiling takes on a CPU when nothing is in the cache; 10 is that of a separation.
 
     Returns
     -------

@@ -68,7 +68,7 @@ class BlendedMasks(theano.Op):
         return ROWS_OF
 
     def c_code_cache_version(self):
-        return (1,)
+        return (3,)
 
     def c_code(self, node, name, inputs, outputs, sub):
         (bias, noise, weights), channels = inputs[:3], inputs[3:]

@@ -184,7 +184,7 @@ def refuse_existing(flags, paths):
 def train_on(flags, recipe, network, settings, folder, data, held_out, names, initial):
     """Compile, resume, and train to the end: on `data`, and beside `held_out`, the songs called `names`."""
     from deepconvsep.backend.prepare import prepare
-    prepare(seconds=90)
+    prepare(seconds=45)
     from deepconvsep.training.run import Run, run_paths
     files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
                            + ['model_%s.json' % flags.model])

@@ -10,7 +10,7 @@ import numpy as np
 from deepconvsep.backend.prepare import prepare
 from deepconvsep.errors import InputError
 
-theano = prepare(verbose=False, seconds=90)
+theano = prepare(verbose=False, seconds=45)
 
 import lasagne
 import theano.tensor as T
