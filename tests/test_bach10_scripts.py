@@ -231,7 +231,9 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     assert (flags.batch_size, flags.batch_memory, flags.scale_factor, flags.skip_train) == (32, 200, .3, False)
     assert recipe.network(flags) == architecture.BACH10
     flags.network, flags.time_context = 'compact', 20
-    assert recipe.network(flags).kernel == (10, 1)
+    assert recipe.network(flags).kernel == (10, 1) and recipe.network(flags).hidden == 128
+    flags.bottleneck = 300
+    assert recipe.network(flags).hidden == 300
 
 
 @pytest.mark.parametrize('name, args, code, message', [

@@ -1,4 +1,5 @@
 """What the flags of score-informed training mean: names, networks, phases; and mistakes, by message."""
+import dataclasses
 
 import pytest
 
@@ -18,6 +19,9 @@ PIECES = ('01-AchGottundHerr', '02-AchLiebenChristen')
     (trainCNNrwc, ['--function', 'build_ca_1x1', '--legacy', '--model', 'm'], 'm_x_gt', architecture.SCOREINFORMED_1X1,
      [('adadelta', 40), ('adam', 8)]),
     (trainCNNrwc, ['--network', 'compact'], 'CNNrwc_se1_gt', architecture.SCOREINFORMED_COMPACT,
+     [('adadelta', 40), ('adam', 8)]),
+    (trainCNNrwc, ['--network', 'compact', '--bottleneck', '9', '--time_context', '60'], 'CNNrwc_se1_gt',
+     dataclasses.replace(architecture.SCOREINFORMED_COMPACT, hidden=9, time_context=60, kernel=(30, 1)),
      [('adadelta', 40), ('adam', 8)]),
     (trainCNNrwc_samp, [], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_FOUR_BRANCHES, [('adadelta', 40)]),
     (trainCNNrwc_samp, ['--legacy'], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_ONE_BRANCH, [('adadelta', 40)]),
@@ -43,6 +47,7 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
 
 @pytest.mark.parametrize('args, code, message', [
     (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
+    (['--function', 'build_ca_1x1', '--bottleneck', '9'], 2, 'has no bottleneck: leave out --bottleneck'),
     (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),
     (['--nepochs', '0', '--nepochs_adam', '0'], 2, '--nepochs 0 trains nothing, expected 1 or more'),
     (['--nepochs_adam', '0', '--learning_rate', '1'], 2, '--learning_rate is of Adam: give --nepochs_adam too'),

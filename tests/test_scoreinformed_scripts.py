@@ -193,15 +193,20 @@ def test_trained_on_pieces_as_they_are_and_confined(script, trees, tmp_path):
     succeed(script(FOLDER + 'compute_features_bach10.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
                    '--dtype', 'float32', '--quiet'))
     losses = {}
-    for more in ((), ('--confine',)):
+    for more in (('--bottleneck', 96), ('--confine',)):
         done = succeed(script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
                               '--output', tmp_path / 'out', '--network', 'compact', '--nepochs', 0, '--nepochs_adam', 2,
                               '--learning_rate', .0005, '--overlap', 0, '--batch_size', 4, '--output_bias', .1,
                               '--skip_sep', '--overwrite', *more, '--quiet'))
         loaded = store.load(str(tmp_path / 'out' / 'models' / 'model_CNNrwc_se1.pkl'), recipe.NETWORKS, 'this test')
-        assert loaded.settings.score.confine == bool(more) and loaded.training['optimizer'] == 'adam'
+        confined = '--confine' in more
+        assert loaded.settings.score.confine == confined and loaded.training['optimizer'] == 'adam'
+        assert loaded.network.hidden == (128 if confined else 96)
         assert 'going on with adam' not in done.stderr
-        losses[bool(more)] = [float(value) for value in re.findall(r'loss (\S+) ', done.stderr)]
+        losses[confined] = [float(value) for value in re.findall(r'loss (\S+) ', done.stderr)]
+    other = script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f', '--output',
+                   tmp_path / 'out', '--network', 'compact', '--bottleneck', 96, '--load', 1, '--skip_sep')
+    assert other.returncode == 2 and 'give the --time_context and --bottleneck that it was trained with' in other.stderr
     # from the first step on the score leaves less to learn
     assert len(losses[True]) == 2 and losses[True][0] < .8 * losses[False][0], losses
 

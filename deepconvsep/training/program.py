@@ -141,8 +141,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         source = None   # the run that is resumed had it already
     initial = [store.load(source, (network,), 'this training').params] if source else []
     if initial and [param.shape for param in initial[0]] != network.param_shapes():
-        raise UsageError('--load %s does not fit --time_context %d: give the one that it was trained with'
-                         % (source, network.time_context))
+        sizes = ['--%s' % name for name in ('time_context', 'bottleneck') if hasattr(flags, name)]
+        raise UsageError('--load %s does not fit the network of the flags: give the %s that it was trained with'
+                         % (source, ' and '.join(sizes)))
     files.make_folder(folder)
     with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), paths[1]):
         refuse_existing(flags, paths)

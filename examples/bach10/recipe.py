@@ -159,10 +159,14 @@ def score_paths(folder, ending, check=True):
 def network(flags):
     """The network that the flags of the training scripts ask for."""
     if flags.network == 'compact':
-        return dataclasses.replace(architecture.BACH10_COMPACT, time_context=flags.time_context,
-                                   kernel=(flags.time_context // 2, 1))
-    return dataclasses.replace(architecture.BACH10, time_context=flags.time_context,
-                               kernel=(2 * flags.time_context // 3, 1))
+        return sized(architecture.BACH10_COMPACT, flags, flags.time_context // 2)
+    return sized(architecture.BACH10, flags, 2 * flags.time_context // 3)
+
+
+def sized(network, flags, frames):
+    """A network with the context and the bottleneck of the flags; `frames` under a filter of its second convolution."""
+    return dataclasses.replace(network, time_context=flags.time_context, kernel=(frames, 1),
+                               hidden=flags.bottleneck or network.hidden)
 
 
 def song_of(name):

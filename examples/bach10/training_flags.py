@@ -3,6 +3,7 @@ import os
 
 from deepconvsep import command
 from deepconvsep.errors import UsageError
+from deepconvsep.network import architecture
 from deepconvsep.training import program
 from examples.bach10 import recipe
 
@@ -28,6 +29,9 @@ def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibeliu
     made.add_arg('--dbs', type=command.path, default=None, help=dbs)
     made.add_arg('--network', choices=('published', 'compact'), default='published',
                  help='published: 214 million parameters; compact: 0.7 million')
+    made.add_arg('--bottleneck', type=command.positive_int, default=None, metavar='UNITS',
+                 help='units between encoder and decoders (default: %d, compact: %d)'
+                      % (architecture.BACH10.hidden, architecture.BACH10_COMPACT.hidden))
     made.add_arg('--nepochs_adam', type=command.non_negative_int, default=defaults.get('nepochs_adam', 0),
                  help='epochs with Adam, from the best epoch on%s'
                       % ('; default: a fifth of --nepochs' if defaults.get('nepochs_adam', 0) is None else ''))

@@ -50,13 +50,14 @@ def network(flags):
     if flags.network == 'compact':
         if flags.legacy or flags.function != 'build_ca':
             raise UsageError('--network compact has no other form: leave out --legacy and --function')
-        return dataclasses.replace(architecture.SCOREINFORMED_COMPACT, time_context=flags.time_context,
-                                   kernel=(flags.time_context // 2, 1))
+        return bach10.sized(architecture.SCOREINFORMED_COMPACT, flags, flags.time_context // 2)
     if flags.function == 'build_ca_1x1':
+        if flags.bottleneck:
+            raise UsageError('--function build_ca_1x1 has no bottleneck: leave out --bottleneck')
         chosen = architecture.SCOREINFORMED_1X1 if flags.legacy else architecture.SCOREINFORMED_1X1_FOUR_BRANCHES
         return dataclasses.replace(chosen, time_context=flags.time_context)
     chosen = flags.recorded if flags.legacy else architecture.SCOREINFORMED_FOUR_BRANCHES
-    return dataclasses.replace(chosen, time_context=flags.time_context, kernel=(2 * flags.time_context // 3, 1))
+    return bach10.sized(chosen, flags, 2 * flags.time_context // 3)
 
 
 def settings(flags):
