@@ -38,17 +38,13 @@ def soft_masks(outputs, noise, eps, in_numerator):
     list of tensor
         In [0, 1].
     """
-    outputs, total = weighted(outputs, noise, eps, in_numerator)
-    return [output / total for output in outputs]
-
-
-def weighted(outputs, noise, eps, in_numerator):
-    """What :func:`soft_masks` divides: numerators, one per source, and their denominator."""
     small = noise * np.asarray(eps, dtype=noise.dtype)
     if in_numerator:
         outputs = [output + small for output in outputs]
-        return outputs, T.add(*outputs) if len(outputs) > 1 else outputs[0]
-    return outputs, T.add(small, *outputs)
+        total = T.add(*outputs) if len(outputs) > 1 else outputs[0]
+    else:
+        total = T.add(small, *outputs)
+    return [output / total for output in outputs]
 
 
 def mask_noise(shape, seed):
