@@ -49,6 +49,35 @@ def fade_weights(count, time_context, overlap, follows):
     return weights[0, :overlap], np.array(windows)
 
 
+def blend(windows, noise, in_numerator, weights, step):
+    """The masks of successive windows, each by its weights.
+
+    Parameters
+    ----------
+    windows : iterable of ndarray, shape (sources, time_context, bins)
+        The outputs of each window, not negative; they are overwritten.
+    noise, in_numerator
+        As in :func:`add_masks`.
+    weights : ndarray, shape (windows, time_context)
+    step : int
+        Frames from the start of a window to that of the next.
+
+    Returns
+    -------
+    masks : ndarray, shape (sources, frames, bins)
+        Of the frames that the weighted windows cover.
+    fine : ndarray of bool, shape (windows, time_context)
+        As of :func:`add_masks`.
+    """
+    (count, length), bins, masks, fine = weights.shape, noise.shape[1], None, []
+    for number, (outputs, row) in enumerate(zip(windows, weights)):
+        if masks is None:
+            masks = np.zeros((len(outputs), (count - 1) * step + length, bins), noise.dtype)
+        start = number * step
+        fine.append(add_masks(outputs, noise, in_numerator, row, masks[:, start:start + length]))
+    return masks, np.array(fine)
+
+
 def add_masks(outputs, noise, in_numerator, weights, masks):
     """Add the masks of one window, by weight, to what other windows have left in their frames.
 

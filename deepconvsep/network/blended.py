@@ -54,21 +54,16 @@ class BlendedMasks(theano.Op):
 
     def perform(self, node, arrays, results):
         (bias, noise, weights), channels = arrays[:3], arrays[3:]
-        (windows, length), bins = weights.shape, noise.shape[1]
-        masks = np.zeros((len(self.sources), (windows - 1) * self.step + length, bins), noise.dtype)
-        fine = np.empty((windows, length), np.int8)
-        for number, row in enumerate(weights):
-            outputs = np.array([np.maximum(channels[channel][number] + bias[place], 0)
-                                for channel, place in self.sources], noise.dtype)
-            start = number * self.step
-            fine[number] = blend.add_masks(outputs, noise, self.in_numerator, row, masks[:, start:start + length])
-        results[0][0], results[1][0] = masks, fine
+        windows = (np.array([np.maximum(channels[channel][number] + bias[place], 0)
+                             for channel, place in self.sources], noise.dtype) for number in range(len(weights)))
+        masks, fine = blend.blend(windows, noise, self.in_numerator, weights, self.step)
+        results[0][0], results[1][0] = masks, fine.astype(np.int8)
 
     def c_support_code(self):
         return ROWS_OF
 
     def c_code_cache_version(self):
-        return (3,)
+        return (4,)
 
     def c_code(self, node, name, inputs, outputs, sub):
         (bias, noise, weights), channels = inputs[:3], inputs[3:]
@@ -144,11 +139,7 @@ CODE = """
     Py_XDECREF(biased);
     Py_XDECREF(noised);
     Py_XDECREF(weighted);
-    for (int c = 0; c < %(channel_count)d; ++c)
-        Py_XDECREF(channel[c]);
-    if (!made) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
+    if (!released(channel, %(channel_count)d, made)) {
         %(fail)s
     }
 }

@@ -1,6 +1,7 @@
 """What the operations with C code of their own have in common."""
 
 #: ``rows_of(array)``: a new reference to the array, or to a copy whose last axis has no gaps; NULL without memory.
+#: ``released(arrays, count, made)``: give such references back; `made`, and a MemoryError is set where it is false.
 ROWS_OF = """
 static PyArrayObject *rows_of(PyArrayObject *array)
 {
@@ -8,5 +9,14 @@ static PyArrayObject *rows_of(PyArrayObject *array)
         return (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER);
     Py_INCREF(array);
     return array;
+}
+
+static bool released(PyArrayObject **arrays, int count, bool made)
+{
+    for (int number = 0; number < count; ++number)
+        Py_XDECREF(arrays[number]);
+    if (!made && !PyErr_Occurred())
+        PyErr_NoMemory();
+    return made;
 }
 """

@@ -96,19 +96,14 @@ def with_theano(network, params, settings, batch_size):
 
 def with_numpy(network, params, settings, batch_size):
     """The same in NumPy; parameters and result as of :func:`with_theano`."""
-    from deepconvsep.network.blend import add_masks
+    from deepconvsep.network.blend import blend
     from deepconvsep.network.forward import forward
     ready = forward(network, params)
-    step, length = network.time_context - settings.overlap, network.time_context
-    noise = _noise(network, settings, np.float32)
+    step, noise = network.time_context - settings.overlap, _noise(network, settings, np.float32)
 
     def run(frames, weights):
-        covered = (len(weights) - 1) * step + length
-        masks = np.zeros((len(network.outputs), covered, network.feat_size), np.float32)
-        fine = [add_masks(outputs, noise, settings.mask_noise_in_numerator, row, masks[:, start:start + length])
-                for row, start, outputs in zip(weights, range(0, covered, step),
-                                               ready.windows(frames[:covered], step))]
-        return masks, np.array(fine)
+        covered = (len(weights) - 1) * step + network.time_context
+        return blend(ready.windows(frames[:covered], step), noise, settings.mask_noise_in_numerator, weights, step)
 
     return run
 

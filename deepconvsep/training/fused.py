@@ -139,7 +139,7 @@ class MaskedLoss(theano.Op):
         return ROWS_OF
 
     def c_code_cache_version(self):
-        return (1,)
+        return (2,)
 
     def c_code(self, node, name, inputs, outputs, sub):
         return CODE % {**self._arrays(node, inputs, outputs, sub), **self._loop()}
@@ -294,13 +294,8 @@ CODE = """
     free(slant);
     Py_XDECREF(noised);
     Py_XDECREF(begun);
-    for (int c = 0; c < %(channel_count)d; ++c)
-        Py_XDECREF(channel[c]);
-    for (int j = 0; j < %(frame_count)d; ++j)
-        Py_XDECREF(given[j]);
-    if (!made) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
+    made = released(channel, %(channel_count)d, made);
+    if (!released(given, %(frame_count)d, made)) {
         %(fail)s
     }
 }
