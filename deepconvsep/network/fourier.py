@@ -88,10 +88,13 @@ class FourierConvolution(theano.Op):
     def _convolved(self, left, right, size):
         """The circular convolution, summed over axis 1 of `left` and 0 of `right`; what `size` makes invalid is cut."""
         import scipy.fft
-        # the axes of the maps first: one product for each frequency
-        left, right = (scipy.fft.rfft2(array.transpose(2, 3, 0, 1), self.maps, axes=(0, 1)) for array in (left, right))
-        value = scipy.fft.irfft2(np.matmul(left, right), self.maps, axes=(0, 1))
-        return value[size[0] - 1:, size[1] - 1:].transpose(2, 3, 0, 1)
+        (frames, bins), fft = self.maps, scipy.fft
+        # the axes of the maps first: one product for each frequency; one axis after the other: what fills an axis up,
+        # or is cut off it, takes no part in the transforms along the other one
+        left, right = (fft.fft(fft.rfft(array.transpose(2, 3, 0, 1), bins, axis=1), frames, axis=0, overwrite_x=True)
+                       for array in (left, right))
+        value = fft.ifft(np.matmul(left, right), axis=0, overwrite_x=True)[size[0] - 1:]
+        return fft.irfft(value, bins, axis=1, overwrite_x=True)[:, size[1] - 1:].transpose(2, 3, 0, 1)
 
     def grad(self, arrays, gradients):
         (first, second), (gradient,) = arrays, gradients

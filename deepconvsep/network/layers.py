@@ -8,6 +8,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, Layer, MergeLayer
 
+from deepconvsep.network import pooling
 from deepconvsep.network.convolutions import Windows, fit_bins
 
 
@@ -56,7 +57,13 @@ class FrequencyPoolLayer(Layer):
         return input[:, :, :, :whole].reshape(tuple(self.output_shape) + (self.size,))
 
     def get_output_for(self, input, **kwargs):
+        if pooling.usable():
+            return self.maxima(input)[0]
         return self.blocks(input).max(axis=4)
+
+    def maxima(self, input):
+        """The maxima, and which bins they are: :class:`deepconvsep.network.pooling.BlockMaxima`."""
+        return pooling.BlockMaxima(self.size, self.input_shape[3])(input)
 
 
 class FrequencyUnpoolLayer(MergeLayer):
@@ -74,6 +81,8 @@ class FrequencyUnpoolLayer(MergeLayer):
 
     def get_output_for(self, inputs, **kwargs):
         value, input = inputs
+        if pooling.usable():
+            return pooling.Spread(self.pool.size, self.output_shape[3])(value, self.pool.maxima(input)[1])
         blocks = self.pool.blocks(input)
         kept = T.cast(T.eq(blocks, blocks.max(axis=4, keepdims=True)), value.dtype)
         spread = kept * value.dimshuffle(0, 1, 2, 3, 'x')
