@@ -1,4 +1,5 @@
 """The same work on many items: one after the other, on several processes, or on a Dask cluster."""
+import atexit
 import concurrent.futures
 import contextlib
 import multiprocessing
@@ -129,6 +130,8 @@ def _begin():
     """Let this worker end when the process that started it is killed, rather than stay behind, or is interrupted."""
     command.handle_interruptions()
     command.keep_memory()
+    # multiprocessing and Theano have tidied up by then; to take all objects apart would take a quarter of a second
+    atexit.register(os._exit, 0)
 
     def watch():
         multiprocessing.parent_process().join()

@@ -94,9 +94,9 @@ class Writer:
     def _integers(self, samples):
         top = 2 ** (self._bits - 1) - 1
         values = self._rounding(samples * self._scale)
-        outside = (values > top) | (values < -top - 1)
-        self.clipped += int(outside.sum())
-        values = np.clip(values, -top - 1, top)
+        if values.max(initial=0) > top or values.min(initial=0) < -top - 1:
+            self.clipped += int(((values > top) | (values < -top - 1)).sum())
+            values = np.clip(values, -top - 1, top)
         if self._bits == 16:
             return values.astype(np.int16)
         # libsndfile takes wider integers left-aligned in 32 bits

@@ -1,10 +1,11 @@
 """Separation through the command line: seconds, multiples of real time, peak memory; both engines, one thread.
 
     python tools/benchmarks/separate.py [--minutes 0.5 1 5 60] [--against [COMMIT]] [--songs 8]
+                                         [--song_minutes 1 4]
 
 With --against, 5 minutes by an older commit and by this tree in turns; it is the last one before the work on speed
-unless named. With --songs, a folder of so many songs of a minute, by one process and by two. "Real time" is over the
-time of the CPU, so that other work on the machine does not count.
+unless named. With --songs, a folder of so many songs, by one process and by two. "Real time" is over the time of the
+CPU, so that other work on the machine does not count.
 """
 import argparse
 import filecmp
@@ -37,6 +38,7 @@ def main():
     flags.add_argument('--minutes', type=float, nargs='*', default=[0.5, 1, 5], help='lengths (0.5 1 5)')
     flags.add_argument('--against', nargs='?', const=BEFORE, metavar='COMMIT', help='an older commit (%s)' % BEFORE)
     flags.add_argument('--songs', type=int, default=0, help='songs of a folder (none)')
+    flags.add_argument('--song_minutes', type=int, nargs='+', default=[1, 4], help='their lengths, in turn (1 4)')
     flags.add_argument('--repeats', type=int, default=5, help='of --against and --songs; the median counts (5)')
     args = flags.parse_args()
     folder = tempfile.mkdtemp()
@@ -47,8 +49,8 @@ def main():
             by_length(folder, cache, length, 'warm' if number else 'empty')
         if args.against:
             against(folder, cache, args.against, args.repeats)
-        if args.songs:
-            songs(folder, cache, args.songs, args.repeats)
+        for length in args.song_minutes if args.songs else []:
+            songs(folder, cache, args.songs, length, args.repeats)
     finally:
         shutil.rmtree(folder)
 
@@ -91,12 +93,12 @@ def against(folder, cache, commit, repeats):
         print('    peak %.0f MB, %.0f MB' % (medians[commit][1], medians[name][1]), flush=True)
 
 
-def songs(folder, cache, count, repeats):
-    """Separate a folder of songs of a minute by one process and by two, and print the seconds."""
+def songs(folder, cache, count, minutes, repeats):
+    """Separate a folder of songs of so many minutes by one process and by two, and print the seconds."""
     place = os.path.join(folder, 'songs')
-    os.mkdir(place)
+    os.makedirs(place, exist_ok=True)
     for number in range(count):
-        write_noise(os.path.join(place, 'song%d.wav' % number), 1)
+        write_noise(os.path.join(place, 'song%d.wav' % number), minutes)
     for engine in ENGINES:
         found = {1: [], 2: []}
         for number in range(repeats + 1):
@@ -111,8 +113,8 @@ def songs(folder, cache, count, repeats):
         names = sorted(os.listdir(os.path.join(folder, 'stems1')))
         _, other, broken = filecmp.cmpfiles(os.path.join(folder, 'stems1'), os.path.join(folder, 'stems2'),
                                             [name for name in names if name.endswith('.wav')], shallow=False)
-        print('%d songs of a minute, %s: %.1f s by one process, %.1f s by two, %.2f times as fast; CPU %.1f s, %.1f s; '
-              '%s' % (count, engine, one, two, one / two, one_cpu, two_cpu,
+        print('%d songs of %d min, %s: %.1f s by one process, %.1f s by two, %.2f times as fast; CPU %.1f s, %.1f s; '
+              '%s' % (count, minutes, engine, one, two, one / two, one_cpu, two_cpu,
                       'other bytes' if other or broken else 'the same bytes'), flush=True)
 
 
