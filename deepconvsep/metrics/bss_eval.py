@@ -171,7 +171,7 @@ def frame_bounds(nsamples, window, hop):
 
 
 def _checked(references, estimates, ndim):
-    """Both as float64 arrays (nsrc, nchannels, nsamples), or an InputError."""
+    """Both as arrays (nsrc, nchannels, nsamples), float32 if they are and else float64, or an InputError."""
     shape = '(nsrc, nsamples)' if ndim == 2 else '(nsrc, nsamples, nchannels)'
     if np.shape(references) != np.shape(estimates):
         raise InputError('references have shape %s and estimates %s, expected the same'
@@ -182,7 +182,8 @@ def _checked(references, estimates, ndim):
         if array.ndim != ndim or array.size == 0:
             raise InputError('%s have shape %s, expected %s, none of them 0' % (name, array.shape, shape))
         array = array[:, None] if ndim == 2 else array.transpose(0, 2, 1)
-        array = np.ascontiguousarray(array, dtype=np.float64)
+        if array.dtype != np.float32:
+            array = array.astype(np.float64, copy=False)
         if not np.isfinite(array.sum()) and not np.isfinite(array).all():
             raise InputError('%s hold NaN or infinite samples, expected finite ones' % name)
         checked.append(array)
@@ -190,7 +191,7 @@ def _checked(references, estimates, ndim):
 
 
 def _score(references, estimates, cross, compute_permutation, images):
-    """Scores of float64 (nsrc, nchannels, nsamples) arrays, `cross` being their :func:`projection.correlations`."""
+    """Scores of (nsrc, nchannels, nsamples) arrays, `cross` being their :func:`projection.correlations`."""
     nsrc = len(references)
     if compute_permutation:
         pairs = [(source, estimate) for source in range(nsrc) for estimate in range(nsrc)]

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 FILTER_LENGTH = 512
-FFT = 8192
+FFT = 4096
 REACH = FILTER_LENGTH - 1
 BLOCK = FFT - 2 * REACH   # samples that one FFT settles, with the reach of the filters on both sides
 WORKERS = int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count())   # as many threads as BLAS takes
@@ -95,10 +95,9 @@ def correlations(references, estimates):
     references, estimates = references.reshape(-1, nsamples), estimates.reshape(-1, nsamples)
 
     def cross_spectra(first, count):
-        here = spectra(blocks(references, first, count, 0, BLOCK)).conj()
-        around = [spectra(blocks(signals, first, count, REACH, FFT)).transpose(0, 2, 1)
-                  for signals in (references, estimates)]
-        return np.concatenate([np.matmul(here, signals) for signals in around], axis=2)
+        pieces = [blocks(signals, first, count, REACH, FFT) for signals in (references, estimates)]
+        here = spectra(pieces[0][:, :, REACH:REACH + BLOCK]).conj()
+        return np.concatenate([np.matmul(here, spectra(around).transpose(0, 2, 1)) for around in pieces], axis=2)
 
     cross = scipy.fft.irfft(sum_over_blocks(cross_spectra, nsamples, BATCH_CORRELATED), FFT, axis=0)[:2 * REACH + 1]
     return np.moveaxis(cross, 0, -1)
@@ -127,7 +126,7 @@ def _independent(channels, lags, chosen):
             alike = energy[index, other] ** 2 > (1 - 1e-12) * energy[index, index] * energy[other, other]
             if alike:
                 gain = energy[index, other] / energy[other, other]
-                rest = np.abs(channels[index] - gain * channels[other]).max()
+                rest = np.abs(channels[index] - gain * channels[other].astype(np.float64)).max()
                 if rest <= 1e-12 * np.abs(channels[index]).max():
                     break
         else:
@@ -150,22 +149,24 @@ def _solve_positive(lags, right):
     """Solve the normal equations by Cholesky, or with the minimum norm where they are singular in double precision."""
     import scipy.linalg
     gram = _gram(lags)
-    norm = scipy.linalg.lapack.dlange('1', gram.T)
+    # the largest sum of a column: the lags of a row or a column are the same
+    norm = np.lib.stride_tricks.sliding_window_view(np.abs(lags).sum(axis=0), FILTER_LENGTH, axis=1).sum(axis=2).max()
     factor, info = scipy.linalg.lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)
     if info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] >= np.finfo(float).eps:
         return scipy.linalg.lapack.dpotrs(factor, right, lower=0)[0]
     del gram, factor
-    values, vectors = scipy.linalg.eigh(_gram(lags).T, overwrite_a=True, check_finite=False, driver='evd')
+    values, vectors = scipy.linalg.eigh(_gram(lags).T, lower=False, overwrite_a=True, check_finite=False, driver='evd')
     kept = values > np.finfo(float).eps * values[-1]
     vectors = vectors[:, kept]
     return vectors @ ((vectors.T @ right) / values[kept, None])
 
 
 def _gram(lags):
-    """The symmetric block-Toeplitz matrix ``[(i, a), (j, b)] -> lags[i, j, REACH + a - b]``."""
+    """The symmetric block-Toeplitz matrix ``[(i, a), (j, b)] -> lags[i, j, REACH + a - b]``, where j <= i only."""
     size = len(lags)
     gram = np.empty((size, FILTER_LENGTH, size, FILTER_LENGTH))
     # window a of the reversed lags, read backwards over a, is the row a of the Toeplitz block
     rows = np.lib.stride_tricks.sliding_window_view(lags[:, :, ::-1], FILTER_LENGTH, axis=2)[:, :, ::-1]
-    gram[:] = rows.transpose(0, 2, 1, 3)
+    for number, row in enumerate(rows):
+        gram[number, :, :number + 1] = row[:number + 1].transpose(1, 0, 2)
     return gram.reshape(size * FILTER_LENGTH, size * FILTER_LENGTH)
