@@ -1,5 +1,4 @@
 """The same work on many items: one after the other, on several processes, or on a Dask cluster."""
-import atexit
 import concurrent.futures
 import contextlib
 import multiprocessing
@@ -130,8 +129,7 @@ def _begin():
     """Let this worker end when the process that started it is killed, rather than stay behind, or is interrupted."""
     command.handle_interruptions()
     command.keep_memory()
-    # multiprocessing and Theano have tidied up by then; to take all objects apart would take a quarter of a second
-    atexit.register(os._exit, 0)
+    command.end_quickly()
 
     def watch():
         multiprocessing.parent_process().join()

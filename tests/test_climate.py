@@ -61,15 +61,12 @@ def test_the_reader_of_stdout_may_go_away(tmp_path):
 
 
 @pytest.mark.parametrize('last', [
-    'threading.Thread(target=lambda: (os.write(1, b"."), time.sleep(2))).start()',  # joined first
-    'atexit.register(lambda: (os.write(1, b"."), time.sleep(.5)))',
-    'main.slow = Slow()\n    sys.exit(code)'], ids=['thread', 'handler', 'finalizer'])
+    'threading.Thread(target=lambda: (os.write(1, b"."), time.sleep(2))).start()\n',  # joined first
+    'class Slow:\n    def __del__(self, write=os.write, sleep=time.sleep):\n'
+    '        write(1, b".")\n        sleep(.5)\nsys.slow = Slow()\n'], ids=['thread', 'finalizer'])
 @pytest.mark.parametrize('code', [0, 1])
 def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
-    # finalizers run only when somebody else than `run` exits, such as the parser of the flags
-    process = start(tmp_path, 'import atexit\nclass Slow:\n    def __del__(self, write=os.write, sleep=time.sleep):\n'
-                              '        write(1, b".")\n        sleep(.5)\n'
-                              'def main(argv, code=%d):\n    %s\n    return code\ncommand.run(main)\n' % (code, last))
+    process = start(tmp_path, last + 'command.run(lambda argv: %d)\n' % code)
     assert process.stdout.read(1) == b'.'
     time.sleep(.2)  # in which the thread's program returns from main
     process.send_signal(signal.SIGINT)
@@ -77,12 +74,15 @@ def test_an_interruption_at_the_end_changes_no_result(tmp_path, last, code):
 
 
 def test_what_a_program_leaves_for_its_end_is_done(tmp_path):
-    process = start(tmp_path, 'import atexit\n'
-                              'def main(argv):\n    atexit.register(print, "handler")\n'
+    process = start(tmp_path, 'import atexit\natexit.register(print, "first handler")\n'
+                              'class Kept:\n    def __del__(self, write=os.write):\n        write(1, b"finalizer\\n")\n'
+                              'def main(argv):\n    atexit.register(print, "handler", flush=True)\n'
                               '    threading.Thread(target=lambda: (time.sleep(.3), print("thread"))).start()\n'
+                              '    sys.kept = Kept()\n'
                               '    print("main")\n    sys.stderr.write("no line")\n    return 1\n'
                               'command.run(main)\n')
-    assert process.communicate(timeout=60) == (b'main\nthread\nhandler\n', b'no line') and process.returncode == 1
+    assert process.communicate(timeout=60) == (b'main\nthread\nhandler\nfirst handler\nfinalizer\n', b'no line')
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize('before', ['sys.ps1 = "> "', 'sys.excepthook = print', 'signal.signal(signal.SIGINT, print)'])
