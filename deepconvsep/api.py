@@ -1,4 +1,5 @@
 """Separation from Python: of a signal in memory, or of a stream."""
+import numbers
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from deepconvsep.models import known, store
 from deepconvsep.network import architecture
 from deepconvsep.score import read_score
 from deepconvsep.score.guide import ScoreGuide
-from deepconvsep.separation.sound import at_rate
+from deepconvsep.separation.sound import HIGHEST_RATE, LOWEST_RATE, at_rate
 
 #: Samples of a signal in memory that go into the stream at once.
 BLOCK = 1 << 16
@@ -76,7 +77,7 @@ class Separator:
         blocks : iterable of ndarray, shape (samples,) or (samples, channels)
             Floating point, full scale is 1.
         rate : int
-            Sample rate in Hz, any.
+            Sample rate in Hz, 1000 to 655350.
         stereo : bool
             Apply the masks to every channel; False: stems of the downmix, which is the model's.
         scores : list of str, optional
@@ -90,8 +91,12 @@ class Separator:
         Raises
         ------
         InputError
-            When the scores do not fit the model, or the sound holds NaN or infinity.
+            When the rate is none, the scores do not fit the model, or the sound holds NaN or infinity.
         """
+        if not isinstance(rate, numbers.Real) or rate != int(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise InputError('the sample rate is %r, expected a whole number of Hz, %d to %d'
+                             % (rate, LOWEST_RATE, HIGHEST_RATE))
+        rate = int(rate)
         guide = self._guide(scores)
         blocks = iter(blocks)
         first = next(blocks, None)
@@ -152,7 +157,7 @@ def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None
     audio : ndarray, shape (samples,) or (samples, channels)
         Floating point, full scale is 1.
     rate : int
-        Sample rate in Hz, any.
+        Sample rate in Hz, 1000 to 655350.
     model, engine, method
         As of :class:`Separator`.
     stereo, scores

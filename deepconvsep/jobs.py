@@ -3,6 +3,7 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -79,11 +80,18 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False, thr
     return [outcomes[index] for index in range(len(items))]
 
 
+_at_work = False   # whether this process, a worker, has an item
+
+
 def _attempt(function, item):
+    global _at_work
+    _at_work = True
     try:
         return Outcome(item, result=function(item))
     except (InputError, OSError, MemoryError) as error:
         return Outcome(item, error=command.one_line(error) or type(error).__name__)
+    finally:
+        _at_work = False
 
 
 def _died(item):
@@ -128,6 +136,10 @@ def _on_processes(function, items, nprocs, threads=None):
 def _begin():
     """Let this worker end when the process that started it is killed, rather than stay behind, or is interrupted."""
     command.handle_interruptions()
+    interrupt = signal.getsignal(signal.SIGINT)
+    if callable(interrupt):
+        # an item cleans up behind itself; without one there is nothing to do but to end
+        signal.signal(signal.SIGINT, lambda number, frame: interrupt(number, frame) if _at_work else os._exit(130))
     command.keep_memory()
     command.end_quickly()
 

@@ -3,9 +3,9 @@
 
     python -m evaluation.handle_voice_eval_results --input results_test --output results_dB
 
-Reads the .mat files that DSD100_eval_only (or the original's program) wrote below a folder and writes
-``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows with a silent voice, and other scores
-that are not finite, are left out and counted.
+Reads the .mat files that DSD100_eval_only (or the original's program) wrote for one method and one part of DSD100, in
+or below a folder, and writes ``results_dB_test.txt``: a header ``SDR, ISR, SIR, SAR`` and a row of dB. Windows with a
+silent voice, and other scores that are not finite, are left out and counted.
 """
 import os
 import sys
@@ -33,6 +33,10 @@ def main(argv=None):
                    if leaf.endswith('.mat') and not leaf.startswith('.'))
     if not paths:
         raise InputError('%s holds no .mat file, expected results of DSD100_eval_only' % args.input)
+    places = sorted({os.path.dirname(path) for path in paths})
+    if len(places) > 1:
+        raise InputError('%s holds the results of %d methods or parts of DSD100, expected those of one: give --input %s'
+                         % (args.input, len(places), ' or '.join(places)))
     for path in paths:
         records.require_current(path)
     songs = [read_results(path).get(TARGET) for path in paths]

@@ -48,6 +48,20 @@ def test_no_sound_gives_no_sound(golden):
     assert list(separator.stream([], 44100)) == []
 
 
+@pytest.mark.parametrize('count,rate', [(1, 96000), (2, 192000), (1, 44100), (3, 8000)])
+def test_the_shortest_sounds_keep_their_length(golden, count, rate):
+    separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'numpy')
+    for stereo, shape in (False, (count,)), (True, (count, 2)):
+        stems = separator.separate(np.full((count, 2), .5), rate, stereo)
+        assert [stem.shape for stem in stems.values()] == [shape] * 4
+
+
+@pytest.mark.parametrize('rate', [0, -3, 999, 655351, 44100.5, '44100', None])
+def test_what_is_no_rate_is_refused(golden, rate):
+    with pytest.raises(InputError, match='the sample rate is %r, expected a whole number of Hz, 1000 to' % rate):
+        deepconvsep.separate(np.zeros(100), rate, golden('5_end_to_end/dsd/model_dsd.pkl'), engine='numpy')
+
+
 @pytest.mark.parametrize('samples,more,message', [
     (np.zeros(100, np.int16), {}, 'got samples of type int16, expected floating point'),
     (np.zeros((3, 100, 2)), {}, r'got samples of shape \(3, 100, 2\), expected'),

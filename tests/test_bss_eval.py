@@ -1,11 +1,13 @@
 """BSS Eval against the MATLAB code (recorded), mir_eval, closed forms, and a plain restatement with `lstsq`."""
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import scipy.signal
-from conftest import GOLDEN
+from conftest import GOLDEN, ROOT
 
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import bss_eval, projection
@@ -298,3 +300,11 @@ def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
         scores.append(bss_eval.bss_eval_images(references, estimates))
     for one, many in zip(*scores):
         np.testing.assert_allclose(many, one, atol=1e-9)
+
+
+@pytest.mark.parametrize('given,workers', [('3', 3), ('4,2', 4), ('0', None), ('', None), ('many', None)])
+def test_threads_are_those_of_the_environment(given, workers):
+    program = 'import os; from deepconvsep.metrics import projection; print(projection.WORKERS, os.cpu_count())'
+    env = {**os.environ, 'OMP_NUM_THREADS': given}
+    found, cores = subprocess.check_output([sys.executable, '-c', program], env=env, cwd=ROOT).split()
+    assert int(found) == (workers or int(cores))

@@ -100,6 +100,13 @@ def test_row_of_the_voice(golden, script, tmp_path):
     sdr = np.array([7.938803488995703, 8.05412661083999, 8.097755441632371])
     assert float(lines[1].split(',')[0]) == pytest.approx(10 * np.log10((10 ** (sdr / 10)).mean()), abs=1e-4)
     assert 'songs: 1, windows: 3, not finite: SDR 0' in out
+    (tmp_path / 'two' / 'Dev').mkdir(parents=True)
+    shutil.copytree(str(tmp_path / 'results_test'), str(tmp_path / 'two' / 'Test'))
+    shutil.copy(golden('8_evaluation/dsd_results_1.mat'), str(tmp_path / 'two' / 'Dev'))
+    process = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path / 'two', '--output', 'mixed')
+    passed(process, 1)
+    assert 'two holds the results of 2 methods or parts of DSD100, expected those of one: give' in process.stderr
+    assert not (tmp_path / 'mixed').exists()
     process = script('-m', 'evaluation.handle_voice_eval_results', '--input', tmp_path / 'nothing')
     passed(process, 1)
     assert 'holds no .mat file' in process.stderr

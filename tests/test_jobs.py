@@ -155,6 +155,31 @@ def write_pid_and_sleep(path):
     time.sleep(60)
 
 
+def sleep_or_not(item):
+    path, seconds = item
+    with open(path, 'w') as out:
+        out.write(str(os.getpid()))
+    time.sleep(seconds)
+
+
+def test_an_interruption_is_no_traceback_while_a_worker_is_idle(tmp_path):
+    paths = [str(tmp_path / name) for name in 'ab']
+    program = tmp_path / 'program.py'
+    program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
+                       'def main(argv):\n    jobs.run(test_jobs.sleep_or_not, %r, nprocs=2)\n'
+                       'if __name__ == "__main__":\n    command.run(main)\n'
+                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], list(zip(paths, (0, 60)))))
+    process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.time() + 60
+    while time.time() < deadline and not all(os.path.exists(path) and open(path).read() for path in paths):
+        time.sleep(0.1)
+    time.sleep(0.5)   # the one without work waits for some now
+    os.killpg(process.pid, signal.SIGINT)   # as a terminal does
+    said = process.communicate(timeout=30)[1].decode()
+    assert 'Traceback' not in said and said.splitlines()[-1] == 'program.py: error: interrupted'
+    assert process.returncode == 130
+
+
 def test_workers_end_with_a_main_process_that_is_killed(tmp_path):
     paths = [str(tmp_path / name) for name in 'ab']
     program = tmp_path / 'program.py'

@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 import terminal
 
 from tests import sound_tree
@@ -48,6 +49,18 @@ def test_the_same_stems_and_lines_for_any_number_of_processes(script, songs, dsd
     assert (tmp_path / '2' / 'index.html').exists()
 
 
+def test_an_input_flag_that_is_repeated_adds_to_the_first(script, songs, dsd_model, tmp_path):
+    done = script(DSD, '-i', songs / 'a.wav', '-i', songs / 'c.wav', '-o', tmp_path / 'out', '-m', dsd_model,
+                  '--engine', 'numpy', '--nprocs', '1')
+    assert done.returncode == 0 and sorted(os.listdir(tmp_path / 'out')) == ['a', 'c']
+
+
+def test_a_sound_is_no_title(script, songs, dsd_model, tmp_path):
+    done = script(DSD, '-i', songs / 'a.wav', '-o', tmp_path / 'out', '-m', dsd_model, '--report', songs / 'c.wav')
+    assert done.returncode == 2 and not (tmp_path / 'out').exists()
+    assert 'c.wav for its title, and there is a file or folder of that name: give --report behind' in done.stderr
+
+
 def test_warnings_and_late_failures_of_processes_are_said(script, dsd_model, songs, tmp_path):
     sound_tree.write(str(songs / 'b.wav'), sound_tree.noise(3, 20000))
     sound_tree.write(str(songs / 'd.wav'), sound_tree.noise(3, 2000), rate=500)   # found out where it is separated
@@ -72,6 +85,18 @@ def test_scores_travel_to_processes(script, tmp_path):
     assert done['1'].returncode == done['2'].returncode == 0, done['2'].stderr
     assert done['1'].stderr == done['2'].stderr
     assert contents(tmp_path / '1') == contents(tmp_path / '2') and len(contents(tmp_path / '1')) == 8
+
+
+def test_the_shortest_sounds_are_separated_with_scores(script, tmp_path):
+    for count in 1, 3000, 7000:
+        sound_tree.write(str(tmp_path / 'in' / ('%d.wav' % count)), sound_tree.noise(1, count))
+    for name in 'bassoon', 'clarinet', 'saxophone', 'violin':
+        (tmp_path / (name + '_b.txt')).write_text('0.,0.9,C4\n')
+    done = script(SCORED, '-i', tmp_path / 'in', '-o', tmp_path / 'out', '--scores', tmp_path, '--engine', 'numpy',
+                  '--nprocs', '1')
+    assert done.returncode == 0, done.stderr
+    lengths = [len(soundfile.read(tmp_path / 'out' / name)[0]) for name in contents(tmp_path / 'out')]
+    assert sorted(lengths) == [1] * 4 + [3000] * 4 + [7000] * 4
 
 
 def test_progress_on_a_terminal(songs, dsd_model, tmp_path):

@@ -144,6 +144,21 @@ def test_two_trainings_under_one_name(script, dsd100, tmp_path):
     assert os.listdir(str(tmp_path / 'models')) == []
 
 
+@pytest.mark.parametrize('seed', ['1', '5'])
+def test_a_song_whose_name_begins_as_another_one_is_held_out_or_not(script, tmp_path, seed):
+    """With one seed the shorter name is held out, with the other one the longer."""
+    (tmp_path / 'features').mkdir()
+    for number, name in enumerate(('Song', 'Song_live', 'Other', 'Zed')):
+        tensors.save_tensor(str(tmp_path / 'features' / (name + '.data')),
+                            np.random.RandomState(number).uniform(size=(5, 40, 513)).astype('float32'), '__m_')
+    done = script(TRAIN, '--db', tmp_path, '--feature_path', tmp_path / 'features', '--output', tmp_path,
+                  '--nepochs', '1', '--batch_size', '8', '--skip_sep', '--validation', '.25', '--seed', seed)
+    assert done.returncode == 0, done.stderr
+    training = json.loads((tmp_path / 'models' / 'model_dsd_fft_1024.json').read_text())['training']
+    assert training['held_out'] == [{'1': 'Song', '5': 'Song_live'}[seed]]
+    assert '3 files' in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize('share,count', [('0.5', 1), ('0.4', None)])
 def test_ikala_holds_out_songs(script, tmp_path, share, count):
     """Of two clips each of two songs, both clips of one; what of one song alone would be none is refused."""

@@ -13,7 +13,9 @@ FILTER_LENGTH = 512
 FFT = 4096
 REACH = FILTER_LENGTH - 1
 BLOCK = FFT - 2 * REACH   # samples that one FFT settles, with the reach of the filters on both sides
-WORKERS = int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count())   # as many threads as BLAS takes
+# as many threads as BLAS takes; the variable may be a list, of which the first is for the outermost level
+_wanted = os.environ.get('OMP_NUM_THREADS', '').split(',')[0].strip()
+WORKERS = int(_wanted) if _wanted.isdecimal() and int(_wanted) else os.cpu_count() or 1
 # blocks handled together: bounds the memory, keeps the matrix products large, but in the cache
 BATCH_CORRELATED, BATCH_FILTERED = 8, 4
 

@@ -16,10 +16,10 @@ def main(argv=None, prog='deepconvsep.models'):
     """List or verify by the flags `argv`; return the exit code: 1 when a model is damaged or unknown."""
     parser = command.Parser(prog=prog, description='List the models of this project, or say what models of yours are.',
                             fromfile_prefix_chars=None)
-    parser.add_arg('--verify', nargs='+', metavar='FILE', help='models of yours, .pkl or .npz')
+    parser.add_arg('--verify', nargs='+', metavar='FILE', help='models, .pkl or .npz, or names of this project\'s')
     flags = parser.parse_args(argv)
     if flags.verify:
-        return describe_all(flags.verify, str)
+        return describe_all(flags.verify, known.locate)
     print('Models of this project, checked against the SHA-256 beside them; give them with -m, by name: %s'
           % ', '.join(known.own()))
     code = describe_all(known.own(), known.path)

@@ -94,7 +94,7 @@ class ScoreGuide:
         frames, bins = magnitudes.shape
         self._match.add(first, magnitudes)
         mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
-        return mask.reshape(frames, -1, bins) * magnitudes[:, None]
+        return mask.reshape(frames, len(self.notes), bins) * magnitudes[:, None]
 
     def limit(self, first, found):
         """Confine the masks that a network found, (instruments, frames, bins), of the frames from number `first` on.

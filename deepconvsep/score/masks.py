@@ -161,7 +161,7 @@ def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=
     ((30, 4098), 1.0, 1e-18, 0.5)
     """
     canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)
-    return canvas.transpose(1, 0, 2).reshape(stop - start, -1)
+    return canvas.transpose(1, 0, 2).reshape(stop - start, len(notes) * bins)
 
 
 def confined(masks, limits):

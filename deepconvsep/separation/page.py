@@ -29,6 +29,9 @@ def check(flags):
     if flags.references and flags.report is None:
         raise UsageError('--references is for the page of --report: give both')
     if flags.report is not None:
+        if flags.report and os.path.exists(flags.report):
+            raise UsageError('--report took %s for its title, and there is a file or folder of that name: give '
+                             '--report behind the inputs, or another TITLE' % flags.report)
         from deepconvsep.report import page as report
         page = os.path.join(flags.odir, report.PAGE)
         if os.path.lexists(page) and not flags.overwrite:

@@ -35,7 +35,7 @@ def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
     """
     flags = command.Parser(prog=prog, description=description, fromfile_prefix_chars=None, **more)
     flags.add_arg(*inputs, nargs='+', type=command.path, metavar='FILE',
-                  **({'required': True} if inputs[0].startswith('-') else {}),
+                  **({'required': True, 'action': 'extend'} if inputs[0].startswith('-') else {}),
                   help='sound files (WAV, FLAC, OGG, MP3, AIFF, ...), or folders with such at any depth, to separate')
     flags.add_arg('-o', '--odir', required=True, type=command.path, metavar='DIR',
                   help='folder for the stems; it is created')

@@ -11,7 +11,7 @@ from deepconvsep.separation.masking import NotFinite
 logger = command.get_logger('separation')
 
 # sample rates (Hz) of files that are separated
-LOWEST_RATE, HIGHEST_RATE = 1000, 1000000
+LOWEST_RATE, HIGHEST_RATE = 1000, 655350   # the latter is FLAC's, in which the page of a separation plays
 
 
 def separate_file(separator, path, outputs, guide=None, stereo=False, accompaniment_of=None, format='WAV',
@@ -121,6 +121,9 @@ def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompa
         written += len(block)
         last = block[-1:] if len(block) else last
         yield block.reshape((len(block),) + shape)
-    if last is not None and read > written:
+    if read > written:
+        if last is None:
+            # so short that it had no sample at the other rate
+            shape, last = (columns // (channels if stereo else 1), channels if stereo else 1), np.zeros((1, columns))
         # held, not silent: a sound that does not end at 0 would end in a click
         yield np.repeat(last, read - written, axis=0).reshape((read - written,) + shape)

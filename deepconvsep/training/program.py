@@ -218,15 +218,18 @@ def split(flags, recipe, feature_paths, settings):
                     **options, **more)
     if not flags.validation:
         return load(), None, []
-    songs = sorted(set(map(recipe.song_of, load(nsamples=0).file_list)))
+    names = load(nsamples=0).file_list
+    songs = sorted(set(map(recipe.song_of, names)))
     count = round(flags.validation * len(songs))
     if not 0 < count < len(songs):
         raise UsageError('--validation %g of %d songs holds out %d, expected at least one and not all'
                          % (flags.validation, len(songs), count))
     held_out = set(random.Random(flags.seed).sample(songs, count))
     logger.info('held out: %s', ', '.join(sorted(held_out)))
-    others = [song for song in songs if song not in held_out]
-    return load(exclude_list=sorted(held_out)), load(exclude_list=others), sorted(held_out)
+    # file by file: a song's name would exclude those that go on behind it as well
+    parts = ([name[:-len('_m_.data')] for name in names if (recipe.song_of(name) in held_out) == held]
+             for held in (True, False))
+    return *(load(exclude_list=part) for part in parts), sorted(held_out)
 
 
 def separate_test_songs(flags, recipe, songs, output, at_test):
