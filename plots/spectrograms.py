@@ -17,7 +17,7 @@ import plots
 import transform
 from deepconvsep import audio, command
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import stems
+from deepconvsep.metrics import compare, stems
 
 FRAME, HOP = 2048, 512
 DYNAMICS = 80.   # dB below the loudest bin of the mixture that are still shown
@@ -40,6 +40,8 @@ def main(argv=None):
     if missing:
         raise InputError('%s has no true stem of %s, expected one for %s'
                          % (args.references, missing[0], estimates[missing[0]]))
+    for paths in (estimates, references):
+        compare.check(args.mixture, paths)
     excerpt = args.start, args.seconds
     columns = {'separated': {source: spectrogram(path, *excerpt) for source, path in estimates.items()}}
     if references:

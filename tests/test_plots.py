@@ -178,6 +178,9 @@ def test_spectrograms_from_the_command_line(song, script):
     os.remove(str(song / 'true' / 'vocals.wav'))
     process = script(*flags, '--references', 'true')
     assert process.returncode == 1 and 'true has no true stem of vocals' in process.stderr
+    soundfile.write(str(song / 'separated' / 'bass.wav'), np.zeros(9), 22050)
+    process = script(*flags)
+    assert process.returncode == 1 and 'bass.wav has 9 samples at 22050 Hz and mixture.wav' in process.stderr
     shutil.copy(str(song / 'mixture.wav'), str(song / 'separated' / 'others.wav'))
     process = script(*flags)
     assert process.returncode == 1 and 'separated holds two stems of other' in process.stderr

@@ -144,6 +144,16 @@ def test_flags_that_do_not_fit(script, separated):
     done = script(SCRIPT, *flags, '-o', 'd', '--report', '--references', 'b', cwd=separated)
     assert done.returncode == 1 and 'b has no true stem of the bassoon of' in done.stderr
     assert not (separated / 'd').exists(), 'checked before any work'
+    # two sounds, one set of stems without a name
+    (separated / 'flat').mkdir(exist_ok=True)
+    for source in ('bassoon', 'clarinet', 'saxophone', 'violin'):
+        shutil.copy(str(separated / 'true' / ('%s_%s.wav' % (HOSTILE, source))),
+                    str(separated / 'flat' / (source + '.wav')))
+    shutil.copy(str(separated / (HOSTILE + '.wav')), str(separated / 'again.wav'))
+    done = script(SCRIPT, '-i', HOSTILE + '.wav', 'again.wav', '-m', 'model.pkl', '--quiet', '-o', 'e', '--report',
+                  '--references', 'flat', cwd=separated)
+    assert done.returncode == 1 and 'again.wav have the same true stems, flat/bassoon.wav ...:' in done.stderr
+    assert not (separated / 'e').exists()
 
 
 def test_a_former_page_and_accompaniment_do_not_stay_beside_new_stems(script, separated, tmp_path):

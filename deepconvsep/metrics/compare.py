@@ -56,7 +56,7 @@ def find_references(folder, name, sources):
 
 
 def check(mixture, references):
-    """The sample rate and the length that a mixture and its true stems share.
+    """The sample rate and the length that a mixture and its stems, true or separated, share.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def check(mixture, references):
     for path, (other_rate, other_frames) in headers.items():
         if other_rate != rate or abs(other_frames - frames) > stems.LONGEST_TAIL or not other_frames:
             raise InputError('%s has %d samples at %d Hz and %s %d at %d Hz, expected the same (and some): give the '
-                             'true stems of this very file' % (path, other_frames, other_rate, mixture, frames, rate))
+                             'stems of this very file' % (path, other_frames, other_rate, mixture, frames, rate))
     return rate, min(length for _, length in headers.values())
 
 

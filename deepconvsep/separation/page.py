@@ -60,6 +60,10 @@ def songs(plan, names, settings, flags):
         if flags.references:
             song.references = compare.find_references(flags.references, name, settings.sources)
             compare.check(path, song.references)
+            same = [other.mixture for other in found if other.references == song.references]
+            if same:
+                raise InputError('%s and %s have the same true stems, %s ...: call those of each after it, or put them '
+                                 'into a folder of its name' % (same[0], path, song.references[settings.sources[0]]))
         found.append(song)
     return found
 
