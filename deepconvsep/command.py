@@ -4,7 +4,7 @@ The package called "climate" on PyPI is unrelated and empty. This module keeps t
 `add_group`, `add_mutex`, `parse_args`, `parse_known_args`, `get_logger`, `enable_default_logging`)
 on top of argparse and logging, and adds :func:`run`, which turns exceptions into exit codes.
 
-Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted.
+Exit codes: 0 all went well, 1 an input failed, 2 wrong usage, 130 interrupted, 143 terminated.
 """
 import _thread
 import argparse
@@ -240,7 +240,7 @@ def run(main, argv=None):
     except MemoryError:
         code = _complain('out of memory: try a smaller --batch_size, or fewer processes', 1)
     except KeyboardInterrupt:
-        code = _complain('interrupted', 130)
+        code = _complain(*_how())
     _settle_stdout()
     sys.exit(code)
 
@@ -283,15 +283,31 @@ _interruptions = []
 
 
 def _interrupt(number, frame):
-    """The handler of SIGINT: as Python's own, but remembered, since an import may turn it into an ImportError."""
+    """The handler of SIGINT: as Python's own, but remembered, since an import may turn it into an ImportError.
+
+    That of SIGTERM too, which clusters and containers send: without one no file that is begun would be removed.
+    """
     _interruptions.append(number)
-    signal.default_int_handler(number, frame)
+    if number == signal.SIGTERM:
+        # it may come to the program and to its group, and what is begun is to be removed meanwhile
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def terminated():
+    """Whether this program was interrupted by SIGTERM."""
+    return signal.SIGTERM in _interruptions
+
+
+def _how():
+    """What is said of an interruption, and the exit code."""
+    return ('terminated', 143) if terminated() else ('interrupted', 130)
 
 
 def _uncaught(kind, error, traceback):
     """The hook of what nothing caught: an interruption, in a worker that waits or at the end, is one line."""
     if issubclass(kind, KeyboardInterrupt) or _interruptions and issubclass(kind, ImportError):
-        os._exit(_complain('interrupted', 130))
+        os._exit(_complain(*_how()))
     sys.__excepthook__(kind, error, traceback)
 
 
@@ -307,18 +323,22 @@ def _is_a_script():
     """Whether a program is running that leaves interruptions to Python, and not somebody at a prompt."""
     return sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1') \
         and threading.current_thread() is threading.main_thread() \
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler \
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def handle_interruptions():
     """Make an interruption one line wherever it comes; a prompt, or a program that has its own way, is left alone."""
     if _is_a_script():
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
-        signal.signal(signal.SIGINT, _interrupt)
-        # the very end of the interpreter knows no hooks: there an interruption would kill a program that is done
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+            # the very end of the interpreter knows no hooks: there an interruption would kill a program that is done
+            atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def _complain(error, code):
-    sys.stderr.write('%s: error: %s\n' % (os.path.basename(sys.argv[0]), one_line(error)))
+    folder, name = os.path.split(sys.argv[0])
+    sys.stderr.write('%s: error: %s\n' % (os.path.basename(folder) if name == '__main__.py' else name,
+                                          one_line(error)))
     return code

@@ -90,8 +90,23 @@ def _attempt(function, item):
         return Outcome(item, result=function(item))
     except (InputError, OSError, MemoryError) as error:
         return Outcome(item, error=command.one_line(error) or type(error).__name__)
+    except _Terminated:
+        # all has been tidied up; the item is done again by another worker, unless the program is to end as well
+        os._exit(143)
     finally:
         _at_work = False
+
+
+class _Terminated(BaseException):
+    """A worker got SIGTERM."""
+
+
+def _terminate(number, frame):
+    """The handler of SIGTERM in a worker."""
+    if not _at_work:
+        os._exit(143)
+    signal.signal(number, signal.SIG_IGN)   # a second one would come into the tidying up
+    raise _Terminated
 
 
 def _died(item):
@@ -105,7 +120,7 @@ def _on_processes(function, items, nprocs, threads=None):
     Every thread owns a pool of one process, so that it is known whose item a dead process had.
     """
     context = multiprocessing.get_context('spawn')   # forking a process that runs BLAS or Theano threads may hang
-    local = threading.local()
+    local, ending = threading.local(), threading.Event()
     pools = []
 
     def fresh_pool():
@@ -117,6 +132,8 @@ def _on_processes(function, items, nprocs, threads=None):
             try:
                 return local.pool.submit(_attempt, function, item).result()
             except BrokenProcessPool:
+                if ending.is_set():
+                    break
                 fresh_pool()
         return _died(item)
 
@@ -127,8 +144,13 @@ def _on_processes(function, items, nprocs, threads=None):
             for future in concurrent.futures.as_completed(futures):
                 yield futures[future], future.result()
         finally:
+            ending.set()
             for future in futures:
                 future.cancel()
+            if command.terminated():
+                # from a terminal an interruption comes to all of them, this one need not
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
             for pool in pools:
                 pool.shutdown()   # all have ended: at exit, Python may stumble over one that is still ending
 
@@ -140,6 +162,7 @@ def _begin():
     if callable(interrupt):
         # an item cleans up behind itself; without one there is nothing to do but to end
         signal.signal(signal.SIGINT, lambda number, frame: interrupt(number, frame) if _at_work else os._exit(130))
+        signal.signal(signal.SIGTERM, _terminate)
     command.keep_memory()
     command.end_quickly()
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import ROOT
 
-from deepconvsep import jobs
+from deepconvsep import files, jobs
 from deepconvsep.errors import InputError
 
 
@@ -178,6 +178,52 @@ def test_an_interruption_is_no_traceback_while_a_worker_is_idle(tmp_path):
     said = process.communicate(timeout=30)[1].decode()
     assert 'Traceback' not in said and said.splitlines()[-1] == 'program.py: error: interrupted'
     assert process.returncode == 130
+
+
+def write_half(path):
+    with files.atomic_path(path) as temporary, open(temporary, 'w') as out:
+        out.write(str(os.getpid()))
+        out.flush()
+        time.sleep(60)
+
+
+@pytest.mark.parametrize('group', [False, True])
+@pytest.mark.parametrize('nprocs', [1, 2])
+def test_a_program_that_is_terminated_leaves_nothing_half_written(tmp_path, nprocs, group):
+    folder = tmp_path / 'out'
+    folder.mkdir()
+    program = tmp_path / 'program.py'
+    program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
+                       'def main(argv):\n    jobs.run(test_jobs.write_half, %r, nprocs=%d)\n'
+                       'if __name__ == "__main__":\n    command.run(main)\n'
+                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], [str(folder / name) for name in 'abc'],
+                          nprocs))
+    process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.time() + 60
+    while time.time() < deadline and len([path for path in folder.iterdir() if path.stat().st_size]) < nprocs:
+        time.sleep(0.1)
+    workers = [int(path.read_text()) for path in folder.iterdir()]
+    if group:
+        os.killpg(process.pid, signal.SIGTERM)   # as a time limit does
+    else:
+        process.terminate()   # as a container does
+    assert process.communicate(timeout=30)[1].decode().splitlines()[-1] == 'program.py: error: terminated'
+    assert process.returncode == 143 and not list(folder.iterdir())
+    assert len(workers) == nprocs and not any(os.path.exists('/proc/%d' % worker) for worker in workers)
+
+
+def test_the_item_of_a_terminated_worker_is_done_again(tmp_path):
+    assert [outcome.result[0] for outcome in jobs.run(functools.partial(terminated_once, str(tmp_path)), range(1, 6),
+                                                      nprocs=2)] == [1, 2, 3, 4, 5]
+
+
+def terminated_once(folder, number):
+    mark = os.path.join(folder, 'died')
+    if number == 3 and not os.path.exists(mark):
+        open(mark, 'w').close()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    return number, os.getpid()
 
 
 def test_workers_end_with_a_main_process_that_is_killed(tmp_path):
