@@ -93,7 +93,7 @@ class Separator:
         InputError
             When the rate is none, the scores do not fit the model, or the sound holds NaN or infinity.
         """
-        if not isinstance(rate, numbers.Real) or rate != int(rate) or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        if not isinstance(rate, numbers.Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate != int(rate):
             raise InputError('the sample rate is %r, expected a whole number of Hz, %d to %d'
                              % (rate, LOWEST_RATE, HIGHEST_RATE))
         rate = int(rate)

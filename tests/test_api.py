@@ -56,7 +56,7 @@ def test_the_shortest_sounds_keep_their_length(golden, count, rate):
         assert [stem.shape for stem in stems.values()] == [shape] * 4
 
 
-@pytest.mark.parametrize('rate', [0, -3, 999, 655351, 44100.5, '44100', None])
+@pytest.mark.parametrize('rate', [0, -3, 999, 655351, 44100.5, float('nan'), '44100', None])
 def test_what_is_no_rate_is_refused(golden, rate):
     with pytest.raises(InputError, match='the sample rate is %r, expected a whole number of Hz, 1000 to' % rate):
         deepconvsep.separate(np.zeros(100), rate, golden('5_end_to_end/dsd/model_dsd.pkl'), engine='numpy')
