@@ -28,12 +28,12 @@ def broken(number):
     raise ZeroDivisionError('a bug')
 
 
-def die_once(folder, number):
+def die_once(folder, number, sent=signal.SIGKILL):
     """The first process that gets item 3 dies."""
     mark = os.path.join(folder, 'died')
     if number == 3 and not os.path.exists(mark):
         open(mark, 'w').close()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), sent)
     return number, os.getpid()
 
 
@@ -162,14 +162,19 @@ def sleep_or_not(item):
     time.sleep(seconds)
 
 
-def test_an_interruption_is_no_traceback_while_a_worker_is_idle(tmp_path):
-    paths = [str(tmp_path / name) for name in 'ab']
+def start(tmp_path, function, items, nprocs):
+    """A program of its own process group that does the items by a function of this module."""
     program = tmp_path / 'program.py'
     program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
-                       'def main(argv):\n    jobs.run(test_jobs.sleep_or_not, %r, nprocs=2)\n'
+                       'def main(argv):\n    jobs.run(test_jobs.%s, %r, nprocs=%d)\n'
                        'if __name__ == "__main__":\n    command.run(main)\n'
-                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], list(zip(paths, (0, 60)))))
-    process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], function.__name__, items, nprocs))
+    return subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+
+
+def test_an_interruption_is_no_traceback_while_a_worker_is_idle(tmp_path):
+    paths = [str(tmp_path / name) for name in 'ab']
+    process = start(tmp_path, sleep_or_not, list(zip(paths, (0, 60))), 2)
     deadline = time.time() + 60
     while time.time() < deadline and not all(os.path.exists(path) and open(path).read() for path in paths):
         time.sleep(0.1)
@@ -192,13 +197,7 @@ def write_half(path):
 def test_a_program_that_is_terminated_leaves_nothing_half_written(tmp_path, nprocs, group):
     folder = tmp_path / 'out'
     folder.mkdir()
-    program = tmp_path / 'program.py'
-    program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
-                       'def main(argv):\n    jobs.run(test_jobs.write_half, %r, nprocs=%d)\n'
-                       'if __name__ == "__main__":\n    command.run(main)\n'
-                       % ([ROOT, os.path.dirname(os.path.abspath(__file__))], [str(folder / name) for name in 'abc'],
-                          nprocs))
-    process = subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+    process = start(tmp_path, write_half, [str(folder / name) for name in 'abc'], nprocs)
     deadline = time.time() + 60
     while time.time() < deadline and len([path for path in folder.iterdir() if path.stat().st_size]) < nprocs:
         time.sleep(0.1)
@@ -213,17 +212,8 @@ def test_a_program_that_is_terminated_leaves_nothing_half_written(tmp_path, npro
 
 
 def test_the_item_of_a_terminated_worker_is_done_again(tmp_path):
-    assert [outcome.result[0] for outcome in jobs.run(functools.partial(terminated_once, str(tmp_path)), range(1, 6),
-                                                      nprocs=2)] == [1, 2, 3, 4, 5]
-
-
-def terminated_once(folder, number):
-    mark = os.path.join(folder, 'died')
-    if number == 3 and not os.path.exists(mark):
-        open(mark, 'w').close()
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(60)
-    return number, os.getpid()
+    work = functools.partial(die_once, str(tmp_path), sent=signal.SIGTERM)
+    assert [outcome.result[0] for outcome in jobs.run(work, range(1, 6), nprocs=2)] == [1, 2, 3, 4, 5]
 
 
 def test_workers_end_with_a_main_process_that_is_killed(tmp_path):

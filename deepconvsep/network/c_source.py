@@ -1,4 +1,8 @@
-"""What the operations with C code of their own have in common."""
+"""What the operations with C code of their own have in common.
+
+Call :func:`deepconvsep.backend.prepare.prepare` before importing this module.
+"""
+import theano
 
 #: ``rows_of(array)``: a new reference to the array, or to a copy whose last axis has no gaps; NULL without memory.
 #: ``released(arrays, count, made)``: give such references back; `made`, and a MemoryError is set where it is false.
@@ -20,3 +24,8 @@ static bool released(PyArrayObject **arrays, int count, bool made)
     return made;
 }
 """
+
+
+def usable():
+    """Whether the operations are to be used: on a GPU all arrays would come back for them."""
+    return theano.config.device == 'cpu'

@@ -10,12 +10,7 @@ import numpy as np
 import theano
 import theano.tensor as T
 
-from deepconvsep.network.c_source import ROWS_OF
-
-
-def usable():
-    """Whether the operations are to be used: on a GPU all arrays would come back for them."""
-    return theano.config.device == 'cpu'
+from deepconvsep.network.c_source import ROWS_OF, usable  # noqa: F401
 
 
 class _Pooling(theano.Op):

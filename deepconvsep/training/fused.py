@@ -12,13 +12,8 @@ import numpy as np
 import theano
 import theano.tensor as T
 
-from deepconvsep.network.c_source import ROWS_OF
+from deepconvsep.network.c_source import ROWS_OF, usable  # noqa: F401
 from deepconvsep.training import objective
-
-
-def usable():
-    """Whether the operation is to be used: on a GPU all arrays would come back for it."""
-    return theano.config.device == 'cpu'
 
 
 def masked_loss(terms, net, inputs, frames, starts, noise, eps, in_numerator):
