@@ -1,4 +1,5 @@
 """BSS Eval against the MATLAB code (recorded), mir_eval, closed forms, and a plain restatement with `lstsq`."""
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -294,12 +295,17 @@ def test_bad_arguments():
 def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
     references = np.random.RandomState(0).randn(2, 100000, 2)
     estimates = references + .3 * np.random.RandomState(1).randn(2, 100000, 2)
-    scores = []
+    whole, framewise, pools = [], [], []
+    executor = concurrent.futures.ThreadPoolExecutor
+    monkeypatch.setattr(concurrent.futures, 'ThreadPoolExecutor', lambda count: pools.append(count) or executor(count))
     for number in (1, threads):
+        pools.clear()
         monkeypatch.setattr(projection, 'WORKERS', number)
-        scores.append(bss_eval.bss_eval_images(references, estimates))
-    for one, many in zip(*scores):
-        np.testing.assert_allclose(many, one, atol=1e-9)
+        whole.append(np.array(bss_eval.bss_eval_images(references, estimates)))
+        framewise.append(np.array(bss_eval.bss_eval_images_framewise(references, estimates, 30000, 15000)))
+        assert max(pools) == number
+    np.testing.assert_allclose(whole[1], whole[0], atol=1e-9)
+    np.testing.assert_allclose(framewise[1], framewise[0], atol=1e-9)
 
 
 @pytest.mark.parametrize('given,workers', [('3', 3), ('4,2', 4), ('0', None), ('', None), ('many', None)])

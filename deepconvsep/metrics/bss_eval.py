@@ -29,12 +29,16 @@ E. Vincent, R. Gribonval, C. Fevotte: Performance measurement in blind audio sou
 Speech and Language Processing 14(4), 2006. E. Vincent et al.: The Signal Separation Evaluation Campaign
 (2007-2010). Signal Processing 92, 2012, section 3 (images).
 """
+import concurrent.futures
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import projection
+
+FRAMES_AT_ONCE = 4   # each takes some 150 MB
 
 
 class Scores(NamedTuple):
@@ -139,18 +143,30 @@ def bss_eval_images_framewise(references, estimates, window, hop):
     if references.shape != estimates.shape:
         raise InputError('references have shape %s and estimates %s, expected the same'
                          % (references.shape, estimates.shape))
+    bounds = frame_bounds(references.shape[1], window, hop)
+    threads = min(projection.WORKERS, len(bounds), FRAMES_AT_ONCE)
+    share = functools.partial(_score_frames, references, estimates, hop=hop, workers=projection.WORKERS // threads)
+    runs = [bounds[len(bounds) * number // threads:len(bounds) * (number + 1) // threads] for number in range(threads)]
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        frames = [scores for run in pool.map(share, runs) for scores in run]
+    return Scores(*(np.stack(scores, axis=1) for scores in zip(*frames)))
+
+
+def _score_frames(references, estimates, bounds, hop, workers):
+    """Scores of each of some consecutive frames."""
     frames, first = [], None
-    for start, stop in frame_bounds(references.shape[1], window, hop):
+    for start, stop in bounds:
         frame = _checked(references[:, start:stop], estimates[:, start:stop], 3)
         if stop - start == 2 * hop:
             # the second half is the first one of the next frame
-            second = projection.correlations(*projection.cut(frame, hop, 2 * hop))
-            first = projection.correlations(*projection.cut(frame, 0, hop)) if first is None else first
+            if first is None:
+                first = projection.correlations(*projection.cut(frame, 0, hop), workers)
+            second = projection.correlations(*projection.cut(frame, hop, 2 * hop), workers)
             cross, first = first + second + projection.correlations_across(frame, hop), second
         else:
-            cross = projection.correlations(*frame)
-        frames.append(_score(*frame, cross, compute_permutation=False, images=True))
-    return Scores(*(np.stack(scores, axis=1) for scores in zip(*frames)))
+            cross = projection.correlations(*frame, workers)
+        frames.append(_score(*frame, cross, compute_permutation=False, images=True, workers=workers))
+    return frames
 
 
 def frame_bounds(nsamples, window, hop):
@@ -190,7 +206,7 @@ def _checked(references, estimates, ndim):
     return checked
 
 
-def _score(references, estimates, cross, compute_permutation, images):
+def _score(references, estimates, cross, compute_permutation, images, workers=None):
     """Scores of (nsrc, nchannels, nsamples) arrays, `cross` being their :func:`projection.correlations`."""
     nsrc = len(references)
     if compute_permutation:
@@ -198,7 +214,7 @@ def _score(references, estimates, cross, compute_permutation, images):
     else:
         pairs = [(source, source) for source in range(nsrc)]
     own, interference = projection.projection_filters(references, cross, pairs)
-    parts = _energies(references, estimates, pairs, own, interference, images)
+    parts = _energies(references, estimates, pairs, own, interference, images, workers)
     sdr = _ratio(parts['source'], parts['error']) if images else _ratio(parts['own'], parts['beside own'])
     isr = _ratio(parts['source'], parts['spatial']) if images else None
     sir = _ratio(parts['own'], parts['interference'])
@@ -218,7 +234,7 @@ def _ratio(numerator, denominator):
         return 10. * np.log10(numerator / denominator)
 
 
-def _energies(references, estimates, pairs, own, interference, images):
+def _energies(references, estimates, pairs, own, interference, images, workers):
     """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
     import scipy.fft
     nsrc, nchan, nsamples = references.shape
@@ -247,5 +263,5 @@ def _energies(references, estimates, pairs, own, interference, images):
 
     names = ['own', 'interference', 'projection', 'artifacts']
     names += ['source', 'error', 'spatial'] if images else ['beside own']
-    sums = projection.sum_over_blocks(of_blocks, nsamples + reach, projection.BATCH_FILTERED)
+    sums = projection.sum_over_blocks(of_blocks, nsamples + reach, projection.BATCH_FILTERED, workers)
     return dict(zip(names, sums))

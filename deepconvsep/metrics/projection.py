@@ -9,6 +9,8 @@ import os
 
 import numpy as np
 
+from deepconvsep.metrics import toeplitz
+
 FILTER_LENGTH = 512
 FFT = 4096
 REACH = FILTER_LENGTH - 1
@@ -65,8 +67,8 @@ def spectra(blocks):
     return scipy.fft.rfft(blocks.transpose(2, 1, 0), FFT, axis=0)
 
 
-def sum_over_blocks(function, nsamples, batch):
-    """Sum what `function` yields for (first, count) of every batch of blocks that cover `nsamples`, on all cores."""
+def sum_over_blocks(function, nsamples, batch, workers=None):
+    """Sum what `function` yields for (first, count) of every batch of blocks that cover `nsamples`, on some threads."""
     total = -(-nsamples // BLOCK)
     batches = [(first, min(batch, total - first)) for first in range(0, total, batch)]
 
@@ -76,15 +78,17 @@ def sum_over_blocks(function, nsamples, batch):
             sums = sums + function(first, count)
         return sums
 
-    threads = min(WORKERS, len(batches))
+    threads = min(workers or WORKERS, len(batches))
     if threads == 1:
         return share(0)
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         return sum(pool.map(share, range(threads)))
 
 
-def correlations(references, estimates):
+def correlations(references, estimates, workers=None):
     """Products of references with delayed references and estimates, all of shape (nsrc, nchannels, nsamples).
+
+    `workers` is the number of threads (default: as many as BLAS takes).
 
     Returns
     -------
@@ -101,8 +105,8 @@ def correlations(references, estimates):
         here = spectra(pieces[0][:, :, REACH:REACH + BLOCK]).conj()
         return np.concatenate([np.matmul(here, spectra(around).transpose(0, 2, 1)) for around in pieces], axis=2)
 
-    cross = scipy.fft.irfft(sum_over_blocks(cross_spectra, nsamples, BATCH_CORRELATED), FFT, axis=0)[:2 * REACH + 1]
-    return np.moveaxis(cross, 0, -1)
+    cross = scipy.fft.irfft(sum_over_blocks(cross_spectra, nsamples, BATCH_CORRELATED, workers), FFT, axis=0)
+    return np.moveaxis(cross[:2 * REACH + 1], 0, -1)
 
 
 def cut(signals, start, stop):
@@ -113,8 +117,9 @@ def cut(signals, start, stop):
 def correlations_across(signals, border):
     """What :func:`correlations` lack when those of the samples before and after a border are added."""
     begin, end = max(border - REACH, 0), border + REACH
-    return (correlations(*cut(signals, begin, end)) - correlations(*cut(signals, begin, border))
-            - correlations(*cut(signals, border, end)))
+    both, before, after = (correlations(*cut(signals, *bounds), workers=1)
+                           for bounds in ((begin, end), (begin, border), (border, end)))
+    return both - before - after
 
 
 def _independent(channels, lags, chosen):
@@ -137,38 +142,8 @@ def _independent(channels, lags, chosen):
 
 
 def _solve(lags, products, kept):
-    """Least-squares filters of the kept reference channels, zero for the others: (n, m, FILTER_LENGTH)."""
+    """Filters of the kept reference channels, zero for the others: (n, m, FILTER_LENGTH)."""
     filters = np.zeros(products.shape)
     if kept:
-        lags = lags[np.ix_(kept, kept)]
-        right = products[kept].transpose(0, 2, 1).reshape(len(kept) * FILTER_LENGTH, -1)
-        solution = _solve_positive(lags, right)
-        filters[kept] = solution.reshape(len(kept), FILTER_LENGTH, -1).transpose(0, 2, 1)
+        filters[kept] = toeplitz.solve(lags[np.ix_(kept, kept)], products[kept])
     return filters
-
-
-def _solve_positive(lags, right):
-    """Solve the normal equations by Cholesky, or with the minimum norm where they are singular in double precision."""
-    import scipy.linalg
-    gram = _gram(lags)
-    # the largest sum of a column: the lags of a row or a column are the same
-    norm = np.lib.stride_tricks.sliding_window_view(np.abs(lags).sum(axis=0), FILTER_LENGTH, axis=1).sum(axis=2).max()
-    factor, info = scipy.linalg.lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)
-    if info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] >= np.finfo(float).eps:
-        return scipy.linalg.lapack.dpotrs(factor, right, lower=0)[0]
-    del gram, factor
-    values, vectors = scipy.linalg.eigh(_gram(lags).T, lower=False, overwrite_a=True, check_finite=False, driver='evd')
-    kept = values > np.finfo(float).eps * values[-1]
-    vectors = vectors[:, kept]
-    return vectors @ ((vectors.T @ right) / values[kept, None])
-
-
-def _gram(lags):
-    """The symmetric block-Toeplitz matrix ``[(i, a), (j, b)] -> lags[i, j, REACH + a - b]``, where j <= i only."""
-    size = len(lags)
-    gram = np.empty((size, FILTER_LENGTH, size, FILTER_LENGTH))
-    # window a of the reversed lags, read backwards over a, is the row a of the Toeplitz block
-    rows = np.lib.stride_tricks.sliding_window_view(lags[:, :, ::-1], FILTER_LENGTH, axis=2)[:, :, ::-1]
-    for number, row in enumerate(rows):
-        gram[number, :, :number + 1] = row[:number + 1].transpose(1, 0, 2)
-    return gram.reshape(size * FILTER_LENGTH, size * FILTER_LENGTH)
