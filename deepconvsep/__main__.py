@@ -77,8 +77,8 @@ def refuse_score_flags(flags, recipe, loaded):
     """Raise UsageError when flags of score-informed models are given for another one."""
     own = command.Parser(version=False)
     recipe.add_separation_flags(own)
-    for name, default in vars(own.parse_args([])).items():
-        if getattr(flags, name) != default:
+    for name in vars(own.parse_args([])):
+        if name in flags.given:
             raise UsageError('--%s is for score-informed models, and %s has the %s: leave it out, or give another model'
                              % (name, loaded.path, loaded.network.name))
 

@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line.
 
     The example that ends the help is that of the docstring of the script that runs. Where argcomplete is installed,
-    flags are completed by the shell.
+    flags are completed by the shell. What it parses has an attribute ``given``: the names of the flags that were typed.
 
     Parameters
     ----------
@@ -82,13 +82,16 @@ class Parser(argparse.ArgumentParser):
         if '_ARGCOMPLETE' in os.environ:   # the shell asks for completions; argcomplete calls parse_known_args for them
             import argcomplete
             argcomplete.autocomplete(self)
-        return super().parse_args(args, namespace)
+        flags = super().parse_args(args, namespace)
+        typed = {text.split('=')[0] for text in self._read_args_from_files(sys.argv[1:] if args is None else args)}
+        flags.given = frozenset(action.dest for action in self._actions if typed.intersection(action.option_strings))
+        return flags
 
     def _read_args_from_files(self, arg_strings):
         """Replace ``@file`` by the lines of the file; argparse fails on bytes that are not text and on circles."""
         expanded = []
         for text in arg_strings:
-            if not text or text[0] not in self.fromfile_prefix_chars:
+            if not text or text[0] not in (self.fromfile_prefix_chars or ''):
                 expanded.append(text)
                 continue
             try:

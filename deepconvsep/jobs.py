@@ -175,7 +175,8 @@ def _begin():
 @contextlib.contextmanager
 def _threads_of_libraries(count):
     """Share the cores: processes started meanwhile use `count` threads, unless the user has set their number."""
-    if 'OMP_NUM_THREADS' in os.environ:
+    before = os.environ.get('OMP_NUM_THREADS')
+    if before:
         yield
         return
     os.environ['OMP_NUM_THREADS'] = str(count)
@@ -183,6 +184,8 @@ def _threads_of_libraries(count):
         yield
     finally:
         del os.environ['OMP_NUM_THREADS']
+        if before is not None:
+            os.environ['OMP_NUM_THREADS'] = before
 
 
 def _on_cluster(function, items, address):

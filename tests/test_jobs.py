@@ -97,6 +97,9 @@ def test_processes_share_the_cores(monkeypatch):
     assert 'OMP_NUM_THREADS' not in os.environ
     monkeypatch.setenv('OMP_NUM_THREADS', '7')
     assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == '7'
+    monkeypatch.setenv('OMP_NUM_THREADS', '')   # which the libraries take for not set
+    assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == str(max(1, os.cpu_count() // 2))
+    assert os.environ['OMP_NUM_THREADS'] == ''
 
 
 def test_progress_is_kept_from_standard_output(capfd):

@@ -162,7 +162,16 @@ def test_missing_scores_are_named_before_any_work(script, trees, trained, tmp_pa
                   trained[0] / 'models' / 'model_CNNrwc_se1_gt.pkl', env={'PYTHONPATH': str(tmp_path / 'blocked')})
     assert done.returncode == 1
     assert 'there is no score %s (nor .csv, .mid' % (trees / 'mixtures' / 'bassoon_b.txt') in done.stderr
+    assert 'or give its folder with --scores' in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('flag', [['--overlap', '20'], ['--batch_size', '8'], ['--engine', 'numpy'], ['--no-confine']])
+def test_a_factorisation_has_no_use_for_the_flags_of_a_network(script, tmp_path, flag):
+    done = script(SEPARATE, '-i', 'a.wav', '-o', tmp_path, '--method', 'nmf', *flag)
+    name = flag[0].replace('--no-', '--')
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert '--method nmf has no network, which %s is for: leave that out' % name in done.stderr
 
 
 def test_a_timbre_model_goes_with_its_model(script, trees, trained, tmp_path):

@@ -285,11 +285,24 @@ def test_weights_that_are_not_finite_are_not_kept(tmp_path, small_features):
     assert [(tmp_path / name).read_bytes() for name in ('model_x.pkl', 'checkpoint_x.npz')] == kept
 
 
+def test_a_run_that_is_further_than_what_is_asked_for_says_so(tmp_path, small_features, caplog):
+    start(tmp_path, small_features).run(2)
+    for epochs, said in ((2, False), (1, True)):
+        run = start(tmp_path, small_features)
+        assert run.resume()
+        caplog.clear()
+        run.run(epochs)
+        assert ('has trained for 2 epochs, and 1 are asked for: nothing is trained' in caplog.text) == said
+
+
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
     start(tmp_path, small_features).run(1)
     other = start(tmp_path, small_features)
     other.facts['seed'] = 2
     with pytest.raises(InputError, match='was written with seed = 1, now it is 2'):
+        other.resume()
+    other.facts.update(seed=1, settings={**other.facts['settings'], 'overlap': 7})
+    with pytest.raises(InputError, match=r"with settings = {'overlap': \d+}, now it is {'overlap': 7}: give the same"):
         other.resume()
     with pytest.raises(InputError, match='cannot continue: batch_memory was 4 and is 5'):
         start(tmp_path, small_features, batch_memory=5).resume()

@@ -1,8 +1,10 @@
 """Flags of the trainers of Bach10 that would train something else than was asked for, or nothing."""
 import logging
+import os
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from feature_tree import write
 
 from deepconvsep.errors import InputError
@@ -55,6 +57,15 @@ def test_scores_are_not_what_is_trained_on(script, tmp_path, flag):
     done = script(INFORMED[0], '--db', '.', '--feature_path', '.', '--skip_sep', *flag, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert '%s is for the separation of the test songs' % flag[0] in done.stderr
+
+
+def test_weights_of_another_network(script, tmp_path):
+    write(str(tmp_path / 'f'), 'song', np.ones((5, 40, 2049)))
+    done = script(FREE[0], '--db', '.', '--feature_path', 'f', '--skip_sep', '--load',
+                  os.path.join(ROOT, 'deepconvsep', 'models', 'bach10_compact.pkl'), cwd=tmp_path)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert 'this training needs ' in last and 'give --load a model of the network that the flags ask for' in last
 
 
 @pytest.fixture

@@ -77,6 +77,11 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
     other = script(TRAIN, '--db', dsd100, '--output', tmp_path / 'other', '--skip_sep', '--load',
                    tmp_path / 'models' / 'model_dsd_fft_1024.pkl', '--time_context', '28')
     assert other.returncode == 2 and 'does not fit the network of the flags: give the --time_context' in other.stderr
+    # separation goes by the model
+    only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--overlap', '24')
+    assert only.returncode == 2 and len(only.stderr.splitlines()) == 1
+    assert '--overlap is 24, and %s was made with 25: leave it out with --skip_train' % (
+        tmp_path / 'models' / 'model_dsd_fft_1024.pkl') in only.stderr
     (tmp_path / 'models' / 'model_dsd_fft_1024.json').unlink()
     only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--quiet')
     assert only.returncode == 0, only.stderr

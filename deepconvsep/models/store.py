@@ -58,7 +58,7 @@ def settings_path(path):
     return os.path.splitext(path)[0] + '.json'
 
 
-def load(path, expected, script):
+def load(path, expected, script, remedy=None):
     """Read a model for a script.
 
     Parameters
@@ -69,6 +69,8 @@ def load(path, expected, script):
         The networks that the script can use.
     script : str
         Its name, for the message when the model is another script's.
+    remedy : str, optional
+        What to do then. Default: the script that separates with the model.
 
     Returns
     -------
@@ -89,8 +91,10 @@ def load(path, expected, script):
         held = 'an unknown network, first shapes %s' % ', '.join(map(str, shapes[:3])) if network is None \
             else 'the ' + network.name
         counts = ' or '.join('%d (%s)' % (len(other.param_shapes()), other.name) for other in expected)
-        hint = ': use ' + SCRIPTS[network.name] if network and network.name in SCRIPTS else ''
-        raise InputError('%s holds %d arrays of %s; %s needs %s%s' % (path, len(arrays), held, script, counts, hint))
+        if remedy is None and network and network.name in SCRIPTS:
+            remedy = 'use ' + SCRIPTS[network.name]
+        raise InputError('%s holds %d arrays of %s; %s needs %s%s'
+                         % (path, len(arrays), held, script, counts, ': ' + remedy if remedy else ''))
     params = []
     for index, array in enumerate(arrays):
         if not np.isfinite(array).all():

@@ -108,7 +108,11 @@ def score_paths(path, flags):
     name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
     own = os.path.join(folder, name)
     folder = own if flags.scores and os.path.isdir(own) else folder
-    return [find_score(folder, instrument + flags.score_ending) for instrument in INSTRUMENTS]
+    try:
+        return [find_score(folder, instrument + flags.score_ending) for instrument in INSTRUMENTS]
+    except InputError as error:
+        raise InputError('%s: put it there, or give its folder with --scores and the end of its name with '
+                         '--score_ending' % error) from error
 
 
 def timbre_digest(path):

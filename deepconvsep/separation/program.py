@@ -19,6 +19,7 @@ logger = command.get_logger('separate')
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
+OF_NETWORKS = ('overlap', 'batch_size', 'engine', 'confine')   # flags that a factorisation alone has no use for
 
 
 def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
@@ -105,6 +106,11 @@ def start(flags):
     command.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')
+    if getattr(flags, 'method', None) == 'nmf':
+        idle = [name for name in OF_NETWORKS if name in flags.given]
+        if idle:
+            raise UsageError('--method nmf has no network, which --%s is for: leave that out, or choose another --method'
+                             % idle[0])
     page.check(flags)
     return gather(flags.ifile, flags.odir)
 

@@ -13,6 +13,8 @@ from deepconvsep.training import lock
 
 logger = command.get_logger('train')
 
+WHEN_OTHER = 'give --load a model of the network that the flags ask for, or the flags that ask for its network'
+
 
 def parser(prog, description, defaults):
     """The flags of a training script; `defaults` replaces defaults by name and must have ``feature_path``.
@@ -139,7 +141,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     # in a list that is emptied by who uses it: they take up to 856 MB
     if flags.load == '1' and flags.resume and os.path.exists(paths[0]):
         source = None   # the run that is resumed had it already
-    initial = [store.load(source, (network,), 'this training').params] if source else []
+    initial = [store.load(source, (network,), 'this training', WHEN_OTHER).params] if source else []
     if initial and [param.shape for param in initial[0]] != network.param_shapes():
         sizes = ['--%s' % name for name in ('time_context', 'bottleneck') if hasattr(flags, name)]
         raise UsageError('--load %s does not fit the network of the flags: give the %s that it was trained with'
@@ -232,12 +234,24 @@ def split(flags, recipe, feature_paths, settings):
     return *(load(exclude_list=part) for part in parts), sorted(held_out)
 
 
+def refuse_others(flags, made_with, path):
+    """Raise UsageError for a flag that is not what the model that is there was made with."""
+    for name in ('overlap', 'scale_factor', 'time_context'):
+        if name in flags.given and getattr(flags, name) != made_with[name]:
+            raise UsageError('--%s is %s, and %s was made with %s: leave it out with --skip_train'
+                             % (name, getattr(flags, name), path, made_with[name]))
+
+
 def separate_test_songs(flags, recipe, songs, output, at_test):
     """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
     loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
     if loaded.settings is None:
         logger.warning('%s is missing: the settings of this script are assumed', store.settings_path(loaded.path))
-    settings = dataclasses.replace(loaded.settings or recipe.settings, mask_eps=recipe.settings.mask_eps, **at_test)
+    own = {name: getattr(flags, name) for name in ('overlap', 'scale_factor') if name in flags.given}
+    if flags.skip_train and loaded.settings is not None:
+        refuse_others(flags, {**loaded.settings.to_dict(), 'time_context': loaded.network.time_context}, loaded.path)
+    settings = loaded.settings or dataclasses.replace(recipe.settings, **own)
+    settings = dataclasses.replace(settings, mask_eps=recipe.settings.mask_eps, **at_test)
     plan = [(source, [os.path.join(output, 'output', stem + '.wav') for stem in stems]) for source, stems in songs]
     plan, failures = program.readable(plan, recipe, settings, flags)
 

@@ -90,9 +90,9 @@ class Run:
         params, optimizer, info = checkpoint.load(self.paths['checkpoint'])
         for name, value in self.facts.items():
             if info.get('facts', {}).get(name) != value:
+                before, now = _differences(info.get('facts', {}).get(name), value)
                 raise InputError('%s was written with %s = %.200s, now it is %.200s: give the same flags, or '
-                                 '--overwrite'
-                                 % (self.paths['checkpoint'], name, info.get('facts', {}).get(name), value))
+                                 '--overwrite' % (self.paths['checkpoint'], name, before, now))
         self._compare_contents(info)
         if self._initial and info.get('initial', self._initial) != self._initial:
             raise InputError('%s did not begin with the weights of --load: leave that out to continue the run, or give '
@@ -184,6 +184,9 @@ class Run:
             When the run has begun a later phase after another number of epochs.
         """
         total, end = sum(epochs), 0
+        if self.dataset.epoch > total:
+            logger.warning('%s has trained for %d epochs, and %d are asked for: nothing is trained',
+                           self.paths['checkpoint'], self.dataset.epoch, total)
         for phase, count in enumerate(epochs):
             if self.phase < phase:
                 self._next_phase()
@@ -322,6 +325,15 @@ def run_paths(folder, name):
     names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv',
              'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
     return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
+
+
+def _differences(before, now):
+    """Of two dicts the parts that are not the same, in dicts, too; other values as they are."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return before, now
+    parts = {name: _differences(before.get(name), now.get(name)) for name in {**before, **now}
+             if before.get(name) != now.get(name)}
+    return tuple({name: pair[side] for name, pair in parts.items()} for side in (0, 1))
 
 
 def _digest(params):
