@@ -232,6 +232,22 @@ def test_silent_reference_has_no_score(tmp_path):
     assert compare.encode(scores)['b']['SDR'] is None and mean(scores)['SDR'] == scores['a']['SDR']
 
 
+def test_true_stems_that_are_not_of_the_mixture_are_said(tmp_path, caplog):
+    generator = np.random.RandomState(0)
+    true = {name: str(tmp_path / (name + '.wav')) for name in ('a', 'b')}
+    sounds = {name: 0.1 * generator.randn(30000) for name in true}
+    for name, path in true.items():
+        soundfile.write(path, sounds[name], 8000)
+    mixture = str(tmp_path / 'mixture.wav')
+    for sound, said in ((sum(sounds.values()), False), (np.tanh(8 * sum(sounds.values())), False),
+                        (np.roll(sum(sounds.values()), 800), True), (0.1 * generator.randn(30000), True),
+                        (np.zeros(30000), False)):
+        soundfile.write(mixture, sound, 8000, subtype='FLOAT')
+        caplog.clear()
+        compare.score(mixture, true, true)
+        assert ('are they those of another sound, or at other times?' in caplog.text) == said
+
+
 def test_true_stems_are_found_by_name(tmp_path):
     names = ['song-violin.wav', 'song2-violin.wav', 'song_saxophone.flac', 'others.wav']
     for name in names:

@@ -3,12 +3,15 @@ import os
 
 import numpy as np
 
-from deepconvsep import audio
+from deepconvsep import audio, command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import bss_eval, ideal_ratio, records, stems, tables
 
+logger = command.get_logger('compare')
+
 MEASURES = ('SDR', 'SIR', 'SAR')
 WINDOW, HOP = 30, 15   # seconds
+LEAST_EXPLAINED = 0.5   # of a mixture's energy, by the sum of its true stems; a mastered mixture has more
 
 #: The same measures, of what an ideal ratio mask makes of the mixture.
 IDEAL = tuple('ideal ' + measure for measure in MEASURES)
@@ -90,6 +93,8 @@ def score(mixture, estimates, references, downmix='mean'):
     downmix : {'mean', 'sum'}
         How the channels of the mixture become one; those of stems are averaged.
 
+    True stems whose sum is not like the mixture are said in the log.
+
     Returns
     -------
     dict
@@ -101,9 +106,12 @@ def score(mixture, estimates, references, downmix='mean'):
     paths = [mixture] + [estimates[source] for source in references] + list(references.values())
     values = {source: {measure: [] for measure in MEASURES + ('mixture SDR',) + IDEAL}
               for source in references}
+    products = np.zeros((2, 2))
     for pieces in zip(*[stems.windows(path, bounds) for path in paths]):
         whole = audio.downmix(pieces[0], downmix)
         separated, true = np.split(np.stack([audio.downmix(piece) for piece in pieces[1:]]), 2)
+        both = np.stack([whole, true.sum(axis=0)]).astype(float)
+        products += both @ both.T
         scores = bss_eval.bss_eval_sources(true, separated, compute_permutation=False)._asdict()
         before = bss_eval.bss_eval_sources(true, np.broadcast_to(whole, true.shape), compute_permutation=False)
         scores['mixture SDR'] = before.SDR
@@ -113,6 +121,11 @@ def score(mixture, estimates, references, downmix='mean'):
             for measure, windows in values[source].items():
                 # without a true stem there is no score, whatever the formulas give
                 windows.append(scores[measure][index] if true[index].any() else np.nan)
+    explained = products[0, 1] ** 2 / max(products[0, 0] * products[1, 1], np.finfo(float).tiny)
+    if explained < LEAST_EXPLAINED and products.all():
+        logger.warning('the sum of the true stems, %s ..., explains %.0f %% of the energy of %s, expected nearly all: '
+                       'are they those of another sound, or at other times?', next(iter(references.values())),
+                       100 * explained, mixture)
     return {source: {measure: tables.over_windows(windows) for measure, windows in measures.items()}
             for source, measures in values.items()}
 

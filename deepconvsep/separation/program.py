@@ -109,7 +109,7 @@ def start(flags):
     if getattr(flags, 'method', None) == 'nmf':
         idle = [name for name in OF_NETWORKS if name in flags.given]
         if idle:
-            raise UsageError('--method nmf has no network, which --%s is for: leave that out, or choose another --method'
+            raise UsageError('--method nmf has no network, which --%s is for: leave that out, or choose another method'
                              % idle[0])
     page.check(flags)
     return gather(flags.ifile, flags.odir)
