@@ -135,13 +135,15 @@ class Transforms:
         if audio.ndim != 2:
             raise ValueError('audio has the shape %s, expected (samples, signals)' % (audio.shape,))
         results = [self.compute_file(signal, phase=phase, sampleRate=self.sampleRate) for signal in audio.T]
-        mags = np.array([result[0] for result in results] if phase else results)
-        phases = np.array([result[1] for result in results]) if phase else None
+        mags = np.array([result[0] for result in results] if phase else results, dtype=float)
+        phases = np.array([result[1] for result in results], dtype=float) if phase else None
+        # a saveTensor of a subclass may have only the arguments of the original's
+        more = () if np.dtype(dtype) == np.float64 else (dtype,)
         if save and out_path is not None:
             self.out_path = out_path
-            self.saveTensor(mags, '_%s_m_' % self.suffix, dtype)
+            self.saveTensor(mags, '_%s_m_' % self.suffix, *more)
             if phase:
-                self.saveTensor(phases, '_%s_p_' % self.suffix, dtype)
+                self.saveTensor(phases, '_%s_p_' % self.suffix, *more)
             return None
         return (mags, phases) if phase else mags
 

@@ -124,7 +124,9 @@ def getMidiNum(instrument, FilePath, beginTime, finishTime):
 
 
 def _of_instrument(instrument, folder):
-    return read_score(os.path.join(folder, instrument + '.txt'))
+    # times in single precision, as the original reads them
+    return [note._replace(onset=float(np.float32(note.onset)), offset=float(np.float32(note.offset)))
+            for note in read_score(os.path.join(folder, instrument + '.txt'))]
 
 
 def slicefft(pitch, size, interval=30, tuning_freq=FREQ_A4, nharmonics=20, fmin=25, fmax=18000, iscale='lin',

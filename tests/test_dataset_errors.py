@@ -36,6 +36,14 @@ def test_bad_arguments(tmp_path, arguments, message):
         dataset.LargeDataset(str(tmp_path), **arguments)
 
 
+@pytest.mark.parametrize('name', ['getNum', 'loadFile', 'loadTensor'])
+def test_a_method_that_would_not_be_called_is_refused(tmp_path, name):
+    write_random(tmp_path, [20])
+    own = type('Own', (dataset.LargeDataset,), {name: lambda self, *args: None})
+    with pytest.raises(InputError, match='Own defines %s, which batches are not made with: convert' % name):
+        own(str(tmp_path))
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match='cannot list the features in .*nowhere: No such file'):
         dataset.LargeDataset(str(tmp_path / 'nowhere'))

@@ -106,6 +106,44 @@ def test_notes_without_channels_hold_for_every_channel(multi_tree, notes):
                                            expected[:, source * width:(source + 1) * width], atol=1e-9, err_msg=name)
 
 
+@pytest.mark.parametrize('base', ['LargeDatasetMask1', 'LargeDatasetMask2', 'LargeDatasetMultiMask1',
+                                  'LargeDatasetMultiMask2'])
+def test_masks_and_rolls_of_a_subclass_are_used_as_they_are(multi_tree, notes, base):
+    """As classes of the original are extended."""
+    multi = 'Multi' in base
+    folder = multi_tree / ('' if multi else 'plain')
+    if not multi:
+        folder.mkdir()
+        write(folder, 'x', np.random.RandomState(0).uniform(size=(5, 200, 513)))
+        write(folder, 'x', notes, '__g_')
+    calls = []
+
+    class Own(getattr(dataset, base)):
+        def filterSpec(self, mag, notes, start, stop):
+            calls.append((mag.shape, notes.shape, stop - start))
+            frames = np.arange(start, stop, dtype=float)
+            if multi:
+                return np.ones((self.channels_out, 1, 513)) * frames[:, None] + np.arange(8)[:, None, None]
+            return frames[:, None] + np.repeat(np.arange(4), 513)
+
+        def buildPitch(self, mag, notes, start, stop):
+            shape = (self.channels_out, stop - start, 127) if multi else (stop - start, 4 * 127)
+            return np.full(shape, 7.)
+
+    train = Own(str(folder), pitched=True, nsources=4, time_context=30, overlap=20)
+    pitches, masks = train.loadFile(0, 1, 3)[2:]
+    assert (pitches == 7).all()
+    for window, begin in enumerate((10, 20)):
+        for source in range(4):
+            own = masks[window, 2 * source] if multi else masks[window][:, 513 * source:513 * (source + 1)]
+            np.testing.assert_allclose(own, np.arange(begin, begin + 30)[:, None] + source * (1 + multi)
+                                       + np.zeros((1, 513)))
+    assert calls[-1] == ((2, 40, 513) if multi else (40, 513), notes.shape, 40)
+    Own.filterSpec = lambda self, mag, notes, start, stop: np.ones(3)
+    with pytest.raises(InputError, match=r'Own.filterSpec gave an array of shape \(3,\), expected \('):
+        train.loadFile(0, 1, 3)
+
+
 def test_instruments_without_a_source_are_ignored(multi_tree, notes4):
     write(multi_tree, 'x', np.concatenate([notes4, notes4[:, :1]], axis=1), '__m5_')
     given = [dataset.LargeDatasetMultiMask2(str(multi_tree), pitch_code=code, pitched=True).loadFile(0, 0, 3)

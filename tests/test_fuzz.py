@@ -118,7 +118,7 @@ def test_arrays_are_read_as_numpy_reads_them(tmp_path):
 
 def test_a_bytearray_in_a_pickle_takes_no_memory(tmp_path):
     (tmp_path / 'm.pkl').write_bytes(b'\x80\x05\x96' + struct.pack('<Q', 1 << 40) + b'.')
-    with pytest.raises(InputError, match='holds a bytearray'):
+    with pytest.raises(InputError, match=r'is damaged \(EOFError\)'):
         pickles.load_arrays(str(tmp_path / 'm.pkl'))
 
 

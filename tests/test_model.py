@@ -60,11 +60,6 @@ def test_any_protocol_and_precision_is_read(tmp_path, protocol, order):
               np.array(3, np.float32)]
     with open(str(tmp_path / 'x.pkl'), 'wb') as out:
         pickle.dump(tuple(arrays), out, protocol)
-    if protocol == 5:
-        # its arrays are out-of-band buffers, which no model of the original has
-        with pytest.raises(InputError, match='x.pkl'):
-            pickles.load_arrays(str(tmp_path / 'x.pkl'))
-        return
     for ours, theirs in zip(pickles.load_arrays(str(tmp_path / 'x.pkl')), arrays):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.shape == theirs.shape and ours.dtype == theirs.dtype.newbyteorder('=')

@@ -112,7 +112,7 @@ def test_length_and_number_recorded(golden, golden_json):
         if row['score'] == 'one':  # the original cannot read it
             assert util.getMidiLength('one', folder) == 1. and util.getMidiNum('one', folder, 0, 40.) == 1
         elif 'getMidiLength' in row:
-            assert util.getMidiLength(row['score'], folder) == pytest.approx(row['getMidiLength']['ok'], rel=1e-7)
+            assert util.getMidiLength(row['score'], folder) == pytest.approx(row['getMidiLength']['ok'], rel=1e-12)
         else:
             number = util.getMidiNum(row['score'], folder, row['begin'], row['finish'])
             # the original fails, or says 1, where there is no note

@@ -65,6 +65,17 @@ def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
     assert abs(tempo - .5) < .01 and abs(offset + 6) < .3
 
 
+@pytest.mark.parametrize('flag, value, where', [
+    ('--score_offset', '500', 'the first begins at 50'),
+    ('--score_offset', '-500', 'all end before 0 s')])
+def test_a_score_without_a_note_within_the_sound_is_refused(script, trees, tmp_path, flag, value, where):
+    done = script(SEPARATE, '-i', trees / 'x.wav', '--scores', trees / 'right', '-o', tmp_path / 'out', flag, value)
+    assert done.returncode == 1 and not (tmp_path / 'out').exists()
+    assert re.search(r'no note of the scores .*bassoon_b.txt, ... is within the \d+\.\d s of the sound, ' + where,
+                     done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize('flag, value, message', [
     ('--score_tempo', '0', "argument --score_tempo: got '0', expected a number above 0"),
     ('--score_offset', 'nan', "argument --score_offset: got 'nan', expected a number")])

@@ -214,3 +214,19 @@ def test_nothing_plays_in_no_samples(tmp_path):
 def test_a_hop_beyond_the_frame_is_refused():
     with pytest.raises(ValueError, match='hopSize 700 is beyond frameSize 512: samples between the frames'):
         transform.Transforms(hopSize=700, frameSize=512)
+
+
+def test_a_transform_of_ones_own_as_the_original_was_extended(tmp_path):
+    """Its saveTensor has the original's arguments; what it computes is stored in double precision."""
+    saved = []
+
+    class Own(transform.Transforms):
+        def compute_file(self, audio, phase=False, sampleRate=44100):
+            return np.ones((3, 2), np.float32)
+
+        def saveTensor(self, t, name='_cqt_m_'):
+            saved.append((t.dtype, t.shape, name, self.out_path))
+
+    path = str(tmp_path / 'x.data')
+    assert Own().compute_transform(np.zeros((100, 4)), out_path=path) is None
+    assert saved == [(np.float64, (4, 3, 2), '__m_', path)]

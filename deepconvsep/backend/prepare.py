@@ -78,6 +78,8 @@ def prepare(verbose=True, seconds=10):
         raise InputError('the device %s cannot be used: %s; python -m deepconvsep.backend.gpu says what is missing; '
                          'without a GPU give THEANO_FLAGS=device=cpu'
                          % (device, gpu.reason(error)))
+    if theano.config.floatX == 'float16':
+        raise InputError('floatX is float16, expected float32 or float64: change THEANO_FLAGS or .theanorc')
     repairs.after_import(theano)
     compilers.remember(theano)
     repairs.import_old('lasagne')

@@ -40,6 +40,8 @@ class _WithNotes:
     def filterSpec(self, mag, notes, start, stop):
         """Harmonic masks of a segment.
 
+        A subclass may define others: they are asked for stretches of one or more windows, and used as they are.
+
         Parameters
         ----------
         mag : ndarray, shape (..., F)
@@ -108,13 +110,29 @@ class _WithNotes:
         masks.check_notes(notes, track.notes.path)
         end = begin + len(arrays['inputs'])
         if self.pitched:
-            arrays['pitches'][:] = self._rolls(notes, begin, end)
+            arrays['pitches'][:] = self._of_subclass('buildPitch', notes, begin, arrays, 'pitches') \
+                if self._redefines('buildPitch') else self._rolls(notes, begin, end)
         if self.save_mask:
-            arrays['masks'][:] = self._masks(notes, begin, end, arrays['masks'].shape[-1])
+            arrays['masks'][:] = self._of_subclass('filterSpec', notes, begin, arrays, 'masks') \
+                if self._redefines('filterSpec') else self._masks(notes, begin, end, arrays['masks'].shape[-1])
+
+    @classmethod
+    def _redefines(cls, name):
+        return getattr(cls, name) is not getattr(_WithNotes, name)
+
+    def _of_subclass(self, method, notes, begin, arrays, name):
+        """What a subclass makes of a segment, as (frames, rows, width)."""
+        magnitudes = self._arrange('inputs', arrays['inputs'][None])[0]
+        made = np.asarray(getattr(self, method)(magnitudes, notes, begin, begin + len(arrays['inputs'])))
+        wanted = self._arrange(name, arrays[name][None])[0].shape
+        if made.shape != wanted:
+            raise InputError('%s.%s gave an array of shape %s, expected %s'
+                             % (type(self).__name__, method, made.shape, wanted))
+        return (made.swapaxes(0, 1) if made.ndim == 3 else made).reshape(arrays[name].shape)
 
     @classmethod
     def _arrange(cls, name, array):
-        if name == 'masks' and cls.normalize == 'max' and array.ndim == 4:
+        if name == 'masks' and cls.normalize == 'max' and array.ndim == 4 and not cls._redefines('filterSpec'):
             # only now it is known of which window to take the maximum
             array = array / array.max(axis=(1, 3), keepdims=True)
         return super()._arrange(name, array)

@@ -23,6 +23,10 @@ class TrackSet:
     """
 
     def __init__(self, options, scratch_path=None):
+        for name in ('getNum', 'loadFile', 'loadTensor'):
+            if getattr(type(self), name) is not getattr(TrackSet, name):
+                raise InputError('%s defines %s, which batches are not made with: convert the feature files, or cut '
+                                 'windows from chunks()' % (type(self).__name__, name))
         for field in fields(options):
             setattr(self, field.name, getattr(options, field.name))
         self._scratch = reading.Scratch(scratch_path, self.tensortype) if scratch_path else None

@@ -5,6 +5,7 @@ this module, and every other name is refused; nothing of what a file names is ev
 """
 import io
 import pickle
+import struct
 
 import numpy as np
 
@@ -70,6 +71,13 @@ def _reconstruct(*_):
     return _Array()
 
 
+def _frombuffer(data, dtype, shape, order):
+    """Stands for what NumPy writes with protocol 5."""
+    array = _Array()
+    array.__setstate__((1, shape, dtype, _text(order) == 'F', data))
+    return array
+
+
 def _encode(text, encoding=None):
     """Stands for ``_codecs.encode``: Python 3 writes the bytes of an array as text of code points below 256."""
     return text.encode('latin1')
@@ -86,6 +94,8 @@ def _text(value):
 _NAMES = {
     ('numpy.core.multiarray', '_reconstruct'): _reconstruct,
     ('numpy._core.multiarray', '_reconstruct'): _reconstruct,
+    ('numpy.core.numeric', '_frombuffer'): _frombuffer,
+    ('numpy._core.numeric', '_frombuffer'): _frombuffer,
     ('numpy', 'ndarray'): _Array,
     ('numpy', 'dtype'): _DType,
     ('_codecs', 'encode'): _encode,
@@ -116,8 +126,9 @@ class _Unpickler(pickle._Unpickler):
         super().load_build()
 
     def load_bytearray8(self):
-        # it sets memory aside for whatever length the file claims
-        raise pickle.UnpicklingError('a bytearray')
+        # as bytes, and read: the method beneath sets memory aside for whatever length the file claims
+        size, = struct.unpack('<Q', self.read(8))
+        self.append(self.read(size))
 
     dispatch = dict(pickle._Unpickler.dispatch)
     dispatch[0x96] = load_bytearray8  # known since Python 3.8 only

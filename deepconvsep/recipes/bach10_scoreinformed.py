@@ -8,6 +8,7 @@ import dataclasses
 import os
 
 from deepconvsep import command, files
+from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError
 from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
@@ -88,7 +89,21 @@ def guide(path, settings, flags):
     timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
     if flags.confine is not None:
         settings = dataclasses.replace(settings, score=dataclasses.replace(settings.score, confine=flags.confine))
-    return ScoreGuide(read_scores(path, flags), settings, timbre, score_names(path, flags), TRAITS)
+    scores = read_scores(path, flags)
+    check_within(scores, path, flags)
+    return ScoreGuide(scores, settings, timbre, score_names(path, flags), TRAITS)
+
+
+def check_within(scores, path, flags):
+    """Raise InputError when scores have notes, but none is left within the sound; arguments as of :func:`guide`."""
+    with mixture.open_sound(path) as sound:
+        seconds = sound.frames / sound.rate
+    onsets = [note.onset for notes in scores for note in notes]
+    if min(onsets, default=seconds) >= seconds and any(map(read_score, score_paths(path, flags))):
+        where = 'the first begins at %.1f s' % min(onsets) if onsets else 'all end before 0 s'
+        raise InputError('no note of the scores %s, ... is within the %.1f s of the sound, %s: check --score_tempo '
+                         '(1000 for times in milliseconds) and --score_offset'
+                         % (score_paths(path, flags)[0], seconds, where))
 
 
 def read_scores(path, flags):

@@ -27,10 +27,10 @@ def write_table(path, history, terms):
         out.write(text.getvalue())
 
 
-def write_losses(path, history):
-    """Write the list of losses as the original did: a pickle of protocol 2."""
+def write_losses(path, history, batch_size):
+    """Write the list of losses as the original did: a pickle of protocol 2, of sums over a batch of `batch_size`."""
     with files.atomic_path(path) as temporary, open(temporary, 'wb') as out:
-        pickle.dump([float(row['loss']) for row in history], out, protocol=2)
+        pickle.dump([float(row['loss'] * batch_size) for row in history], out, protocol=2)
 
 
 def plot_losses(path, history, terms, title='', changes=()):

@@ -199,7 +199,7 @@ class Run:
                 self._epoch(total)
         self._refuse_model()
         log.write_table(self.paths['log'], self.history, self.terms)
-        log.write_losses(self.paths['losses'], self.history)
+        log.write_losses(self.paths['losses'], self.history, self.dataset.batch_size)
         ends = np.cumsum(epochs).tolist()
         log.plot_losses(self.paths['plot'], self.history, self.terms, '%s, %s' % (self.name, time.strftime('%Y-%m-%d')),
                         [(end, name) for end, name in zip(ends, self.optimizers[1:]) if end < len(self.history)])
