@@ -14,6 +14,8 @@ from deepconvsep.separation.sound import HIGHEST_RATE, LOWEST_RATE, at_rate
 
 #: Samples of a signal in memory that go into the stream at once.
 BLOCK = 1 << 16
+#: More channels than that are taken for samples in the wrong order.
+MOST_CHANNELS = 256
 
 
 class Separator:
@@ -116,6 +118,9 @@ class Separator:
     def separate(self, audio, rate, stereo=False, scores=None):
         """Separate a signal: :meth:`stream` of a whole array, whose stems come whole."""
         audio = np.asarray(audio)
+        if not audio.ndim:
+            raise InputError('got %.60r, expected samples, (samples,) or (samples, channels): read the file first'
+                             % audio.item())
         if not len(audio):
             shape = audio.shape if stereo else (0,)
             return {source: np.zeros(shape) for source in self.sources}
@@ -144,6 +149,9 @@ class Separator:
         if block.ndim != 2 or block.shape[1] != channels:
             raise InputError('got samples of shape %s, expected (samples,) or (samples, channels), with the same '
                              'channels in every block' % (block.shape,))
+        if channels > MOST_CHANNELS:
+            raise InputError('got samples of shape %s, %d channels, expected (samples, channels), %d channels at most: '
+                             'transpose them' % (block.shape, channels, MOST_CHANNELS))
         if not np.isfinite(block).all():
             raise InputError('the sound holds NaN or infinity, expected finite samples: repair it')
         return block.astype(float, copy=False)

@@ -69,7 +69,9 @@ def test_what_is_no_rate_is_refused(golden, rate):
     (np.zeros(100), {'scores': ['a.txt']}, 'takes no scores'),
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact'}, 'needs scores: give a file for each of bassoon'),
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact', 'scores': ['a.txt']}, 'got 1 scores, expected one for'),
-    (np.zeros(100), {'model': 'no such model'}, 'there is no .*no such model.pkl')])
+    (np.zeros(100), {'model': 'no such model'}, 'neither a file no such model nor a model of this name'),
+    (np.zeros((2, 4410)), {}, r'of shape \(2, 4410\), 4410 channels, expected .*, 256 channels at most: transpose'),
+    ('song.wav', {}, "got 'song.wav', expected samples")])
 def test_what_cannot_be_separated_is_said(samples, more, message):
     with pytest.raises(InputError, match=message):
         deepconvsep.separate(samples, 44100, engine='numpy', **more)

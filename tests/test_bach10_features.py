@@ -280,8 +280,12 @@ def test_rwc_what_is_wrong_is_named(script, golden, bank, tmp_path):
     done = script(*command, tmp_path / 'db', '--sample_size', 2)
     assert done.returncode == 1 and 'all 2 files were left out' in done.stderr
     assert 'no sample of bassoon G0#' in done.stderr
+    for flags, message in ((['--sample_size', 2.5], '--sample_size is 2.5, expected a whole number, 1 or more'),
+                           (['--float32', '--dtype', 'float64'], 'not allowed with argument')):
+        done = script(*command, tmp_path / 'db', *flags)
+        assert done.returncode == 2 and message in done.stderr
     done = script(*command, tmp_path / 'db', '--chunk_size', 0.1)
-    assert done.returncode == 2 and '--chunk_size 0.1, --sample_size 400: expected 1 or more' in done.stderr
+    assert done.returncode == 2 and '--chunk_size is 0.1, expected 1 or more seconds' in done.stderr
     done = script('examples/bach10/compute_features_bach10rwc.py', '--db', tmp_path / 'db')
     assert done.returncode == 2 and '--rwc' in done.stderr
 

@@ -87,6 +87,18 @@ def test_the_features_of_variants(script, db):
     other = script(*flags, '--seed', 1)
     assert other.returncode == 1 and "'seed': 0" in other.stderr and 'choose another --feature_path' in other.stderr
     assert len(other.stderr.splitlines()) == 1
+    fewer = [SCRIPT, '--db', db, '--feature_path', db / 'f', '--variants', 1, '--quiet']
+    less = script(*fewer)
+    assert less.returncode == 1 and len(less.stderr.splitlines()) == 1
+    assert 'has 3 variants that --variants 1 does not make, a_1v2, ...: give the number' in less.stderr
+    assert {path.name for path in (db / 'f').glob('*.data')} == set(before)
+    less = script(*fewer, '--overwrite')
+    assert less.returncode == 0 and 'removed the features of 3 variants that are not made now, a_1v2' in less.stderr
+    assert sorted(path.name for path in (db / 'f').glob('*v2__*')) == []
+    assert len(list((db / 'f').glob('*v1__m_.*'))) == 9
+    for flag in (('--seed', 3), ('--ways', 'gain')):
+        idle = script(SCRIPT, '--db', db, '--feature_path', db / 'g', *flag)
+        assert idle.returncode == 2 and '%s is for --variants' % flag[0] in idle.stderr
     assert compute_features.main([str(flag) for flag in flags[1:]] + ['--validate']) == 1   # 252 clips are expected
     assert json.loads((db / 'f' / 'features.json').read_text())['variants'] == {
         'ways': ['gain', 'shift', 'pitch'], 'seed': 0}

@@ -77,7 +77,10 @@ def test_given_models(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(own, str(tmp_path / 'bach10_compact'))
     assert known.locate('bach10_compact') == 'bach10_compact', 'a file that exists comes first'
-    with pytest.raises(InputError, match='there is no .*other.pkl, which the model other consists of: restore it'):
+    with pytest.raises(InputError, match=r'neither a file other nor a model of this name, .* one of bach10_compact$'):
+        known.locate('other')
+    shutil.copy(own, str(tmp_path / 'other.pkl'))
+    with pytest.raises(InputError, match='one of bach10_compact: give other.pkl'):
         known.locate('other')
 
 

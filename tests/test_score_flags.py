@@ -1,6 +1,7 @@
 """--score_tempo and --score_offset: a score that is not in time, said and brought into it, as a user does it."""
 import argparse
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -63,6 +64,21 @@ def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
     tempo = float(done.stderr.split('--score_tempo ')[1].split()[0])
     offset = float(done.stderr.split('--score_offset ')[1].split(')')[0])
     assert abs(tempo - .5) < .01 and abs(offset + 6) < .3
+    # also where some were given: what is named takes their place
+    for given in (('--score_tempo', 2.), ('--score_offset', -3.)):
+        done = script(*command, trees / 'right', *given, '-o', tmp_path / given[0])
+        assert 'the score does not match the sound' in done.stderr
+        advised = done.stderr.split('% (')[1].split(')')[0].split()
+        assert advised == ['without', '--score_tempo', 'and', '--score_offset'] \
+            or advised[0] == '--score_tempo' and abs(float(advised[1]) - 1) < .01, done.stderr
+
+
+def test_a_second_score_of_an_instrument_is_said(script, trees, tmp_path):
+    shutil.copytree(trees / 'right', tmp_path / 'scores')
+    (tmp_path / 'scores' / 'violin_b.mid').write_bytes(b'')
+    done = script(SEPARATE, '-i', trees / 'x.wav', '--scores', tmp_path / 'scores', '-o', tmp_path / 'out')
+    assert done.returncode == 0
+    assert done.stderr.count('violin_b.txt is read, and violin_b.mid beside it not') == 1
 
 
 @pytest.mark.parametrize('flag, value, where', [

@@ -177,3 +177,15 @@ def test_what_looks_like_a_stem(tmp_path, caplog, kind, files, left, named):
     every = [str(tmp_path / name) for name in files]
     caplog.clear()
     assert former.without_stems(inputs, every, kind.SEPARATION, kind.SOURCES) == inputs and not caplog.text
+
+
+def test_links_are_followed_and_sounds_that_cannot_be_read_are_said(tmp_path, caplog):
+    for name in ('in/a.wav', 'in/b.m4a', 'in/notes.txt', 'other/c.opus', 'in/out/d.wav'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    os.symlink(str(tmp_path / 'other'), str(tmp_path / 'in' / 'linked'))
+    os.symlink(str(tmp_path / 'in'), str(tmp_path / 'other' / 'circle'))
+    found = plan.gather([str(tmp_path / 'in')], str(tmp_path / 'in' / 'out'))
+    assert found == {str(tmp_path / 'in' / 'a.wav'): 'a', str(tmp_path / 'in' / 'linked' / 'c.opus'): 'linked/c'}
+    assert 'since they cannot be read: %s; convert them' % (tmp_path / 'in' / 'b.m4a') in caplog.text
+    assert 'notes.txt' not in caplog.text

@@ -41,6 +41,7 @@ def test_every_trainer(script, tmp_path, name, flags, message):
                                   '--resume'),
     (['--skip_train', '--load', '1'], 'leave it out, or --load'),
     (['--skip_train', '--overwrite'], 'leave it out, or --overwrite'),
+    (['--skip_sep', '--scale_factor_test', '0.5'], '--scale_factor_test is for the separation of the test songs'),
     (['--confine'], 'unrecognized arguments: --confine'),
     (['--nepochs', '0'], '--nepochs 0 trains nothing'),
     (['--overlap', '30'], '--overlap is 30, expected less than --time_context 30'),

@@ -65,7 +65,7 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
         rows = list(csv.DictReader(source))
     assert [row['epoch'] for row in rows] == ['1', '2'] and {'loss', 'vocals', 'validation'} < set(rows[0])
     with open(str(tmp_path / 'models' / 'loss_dsd_fft_1024.data'), 'rb') as source:
-        assert pickle.load(source) == pytest.approx([8 * float(row['loss']) for row in rows])   # of a batch
+        assert pickle.load(source) == pytest.approx([16 * float(row['loss']) for row in rows])   # of a batch
     assert 'held out: 00' in done.stderr and 'epoch 2/2: loss' in done.stderr
     # the model knows the scale that it was trained with
     with open(str(tmp_path / 'models' / 'model_dsd_fft_1024.json')) as source:
@@ -77,6 +77,10 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
     other = script(TRAIN, '--db', dsd100, '--output', tmp_path / 'other', '--skip_sep', '--load',
                    tmp_path / 'models' / 'model_dsd_fft_1024.pkl', '--time_context', '28')
     assert other.returncode == 2 and 'does not fit the network of the flags: give the --time_context' in other.stderr
+    left = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--nepochs', '1', '--validation', '0.5', '--skip_sep',
+                  '--overwrite', '--batch_size', '16')
+    assert left.returncode == 0 and '%s holds stems that an earlier model of this name made: separate again' % (
+        tmp_path / 'output' / 'dsd_fft_1024') in left.stderr
     # separation goes by the model
     only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--overlap', '24')
     assert only.returncode == 2 and len(only.stderr.splitlines()) == 1
@@ -86,6 +90,15 @@ def test_dsd100_from_features_to_separated_songs(script, dsd100, tmp_path):
     only = script(TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_train', '--quiet')
     assert only.returncode == 0, only.stderr
     assert 'model_dsd_fft_1024.json is missing: the settings of this script are assumed' in only.stderr
+
+
+def test_features_of_another_dataset_are_refused(script, dsd100, tmp_path):
+    done = script('examples/ikala/trainCNN.py', '--db', dsd100, '--output', tmp_path, '--skip_sep')
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert '%s are of vocals, bass, drums, other, expected voice, music: give' % (dsd100 / 'transforms' / 't1') \
+        in done.stderr
+    done = script('examples/ikala/trainCNN.py', '--db', dsd100, '--skip_sep', '--network', 'compact', '--pool', '0')
+    assert done.returncode == 2 and '--network compact has no pooling: leave out --pool' in done.stderr
 
 
 def test_killed_at_random_and_resumed(dsd100, tmp_path):

@@ -27,10 +27,11 @@ def parser(prog, description, default='transforms/t1'):
                   help='number of processes, each of which takes a song at a time')
     flags.add_arg('--scheduler', metavar='ADDRESS', default=None,
                   help='work on the Dask cluster of this scheduler, such as tcp://host:8786, instead')
-    flags.add_arg('--dtype', choices=['float64', 'float32'], default='float64',
-                  help='of the features: float64 as in the original, or float32 for half the size')
-    flags.add_arg('--float32', dest='dtype', action='store_const', const='float32', default=argparse.SUPPRESS,
-                  help='the same as --dtype float32')
+    kinds = flags.add_mutex()
+    kinds.add_argument('--dtype', choices=['float64', 'float32'], default='float64',
+                       help='of the features: float64 as in the original, or float32 for half the size')
+    kinds.add_argument('--float32', dest='dtype', action='store_const', const='float32', default=argparse.SUPPRESS,
+                       help='the same as --dtype float32')
     flags.add_arg('--validate', action='store_true',
                   help='compute nothing: read the whole dataset and list what is missing and what is damaged')
     flags.add_arg('--overwrite', action='store_true', help='compute again what is finished')

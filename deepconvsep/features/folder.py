@@ -36,6 +36,13 @@ class Source(NamedTuple):
     path: str
 
 
+def sources_of(folder):
+    """What the features in a folder are of, by their :data:`RECORD`: names, the mixture's left out; None if unknown."""
+    path = os.path.join(folder, RECORD)
+    found = files.read_json(path, 'how the features were made').get('sources') if os.path.exists(path) else None
+    return list(map(str, found)) if isinstance(found, list) else None
+
+
 def sources(root, paths, prefix=''):
     """The files `paths` as sources, called by their places below the folder `root`, behind `prefix`."""
     return tuple(Source(prefix + os.path.relpath(path, root), path) for path in paths)

@@ -80,7 +80,12 @@ def locate(given):
     Raises
     ------
     InputError
-        When a file of the named model is missing.
+        When there is no model of this name, or a file of it is missing.
     """
-    is_file = os.path.exists(given) or os.path.dirname(given) or os.path.splitext(given)[1]
-    return given if is_file else path(given)
+    if os.path.exists(given) or os.path.dirname(given) or os.path.splitext(given)[1]:
+        return given
+    if given not in own() and not os.path.exists(store.settings_path(os.path.join(FOLDER, given + '.pkl'))):
+        beside = [given + extension for extension in ('.pkl', '.npz') if os.path.exists(given + extension)]
+        raise InputError('there is neither a file %s nor a model of this name, expected a file or one of %s%s'
+                         % (given, ', '.join(own()), ': give %s' % beside[0] if beside else ''))
+    return path(given)

@@ -14,10 +14,12 @@ from deepconvsep.formats import pickles
 from deepconvsep.network import architecture
 from deepconvsep.recipes import bach10
 from deepconvsep.recipes.bach10 import INSTRUMENTS
-from deepconvsep.score import find_score, read_score, retime
+from deepconvsep.score import find_score, other_formats, read_score, retime
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.score.owners import Traits
 from deepconvsep.settings import ScoreSettings
+
+logger = command.get_logger('score')
 
 NETWORKS = architecture.SCOREINFORMED_NETWORKS
 
@@ -91,7 +93,12 @@ def guide(path, settings, flags):
         settings = dataclasses.replace(settings, score=dataclasses.replace(settings.score, confine=flags.confine))
     scores = read_scores(path, flags)
     check_within(scores, path, flags)
-    return ScoreGuide(scores, settings, timbre, score_names(path, flags), TRAITS)
+    for score in score_paths(path, flags):
+        others = other_formats(score)
+        if others:
+            logger.warning('%s is read, and %s beside it not: remove what is not wanted', score, ', '.join(others))
+    return ScoreGuide(scores, settings, timbre, score_names(path, flags), TRAITS,
+                      (flags.score_tempo, flags.score_offset))
 
 
 def check_within(scores, path, flags):

@@ -83,11 +83,13 @@ class ScoreGuide:
         Of the instruments' scores, for warnings.
     traits : list of owners.Traits, optional
         What is known of the instruments.
+    played : tuple of float
+        The tempo and the offset that the scores have been brought to, for warnings.
     """
 
-    def __init__(self, scores, settings, timbre=None, names=None, traits=None):
+    def __init__(self, scores, settings, timbre=None, names=None, traits=None, played=(1., 0.)):
         self.notes, self.timbre, self.confine = whole_piece(scores, settings), timbre, settings.score.confine
-        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings, names, traits)
+        self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings, names, traits, played)
 
     def __call__(self, first, magnitudes):
         """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""

@@ -46,10 +46,13 @@ class ScoreMatch:
         Of the instruments' scores, for what is said about them.
     traits : list of owners.Traits, optional
         What is known of the instruments.
+    played : tuple of float
+        The tempo and the offset that the notes have already been brought to, as of
+        :func:`deepconvsep.score.notes.retime`.
     """
 
-    def __init__(self, notes, settings, names=None, traits=None):
-        self._notes = notes
+    def __init__(self, notes, settings, names=None, traits=None, played=(1., 0.)):
+        self._notes, self._played = notes, played
         self._names = names or ['instrument %d' % (number + 1) for number in range(len(notes))]
         self._traits = traits
         # what times may have been counted in: milliseconds, samples, frames
@@ -163,11 +166,16 @@ class ScoreMatch:
         said = ('the score does not match the sound: it claims %.0f %% of the energy, and %.0f %% when it is moved to '
                 'wrong times' % (100 * shares[0], 100 * moved.mean()))
         if found.remedied:
-            flags = ['--score_tempo %.5g' % found.tempo] * (found.tempo != 1)
-            flags += ['--score_offset %.2f' % found.offset] * (abs(found.offset) > verdict.NEAR)
             said += '; its notes sound %.0f %% of their time, with %s %.0f %% (%s)' % (
-                100 * found.share, found.remedy(), 100 * found.remedied, ' '.join(flags))
+                100 * found.share, found.remedy(), 100 * found.remedied, self._flags(found))
         return said + '; look at it with plots/score_alignment.py'
+
+    def _flags(self, found):
+        """The flags of a separation for a remedy, on top of those that were given."""
+        tempo, offset = '%.5g' % (self._played[0] * found.tempo), self._played[1] / found.tempo + found.offset
+        flags = ['--score_tempo ' + tempo] * (tempo != '1')
+        flags += ['--score_offset %.2f' % offset] * (abs(offset) > verdict.NEAR)
+        return ' '.join(flags) or 'without --score_tempo and --score_offset'
 
     def _of_one(self, number, found, parts, sound):
         """What is wrong with one instrument's score."""

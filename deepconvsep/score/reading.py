@@ -169,6 +169,13 @@ def find_score(folder, name):
                                                         ', '.join((TEXT + NOTATION)[1:])))
 
 
+def other_formats(path):
+    """Names of the scores called as that at `path`, in the same folder, in other formats."""
+    stem = os.path.splitext(path)[0]
+    return [os.path.basename(stem + extension) for extension in TEXT + NOTATION
+            if stem + extension != path and os.path.exists(stem + extension)]
+
+
 def write_score(path, notes):
     """Write notes as a text score, times to 0.1 ms."""
     with atomic_path(path) as temporary, open(temporary, 'w', encoding='ascii') as out:

@@ -1,9 +1,16 @@
 """Which sounds a separation has as inputs, and where their stems go."""
 import os
 
+from deepconvsep import command
 from deepconvsep.errors import InputError, UsageError
 
-SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.mp3', '.aif', '.aiff', '.aifc', '.au', '.caf', '.w64', '.rf64')
+logger = command.get_logger('separate')
+
+SOUND_FILES = ('.wav', '.flac', '.ogg', '.oga', '.opus', '.mp3', '.aif', '.aiff', '.aifc', '.au', '.caf', '.w64',
+               '.rf64')
+
+#: Sounds of kinds that nothing here reads.
+UNREADABLE = ('.m4a', '.m4b', '.aac', '.mp4', '.wma', '.webm', '.mka', '.mkv', '.ape', '.wv', '.dsf', '.amr', '.ac3')
 
 #: Of stems; their names end in them.
 FORMATS = ('WAV', 'FLAC')
@@ -63,13 +70,23 @@ def gather(paths, odir):
 
 
 def sounds_below(folder, odir):
-    """The visible sound files below a folder, sorted, without those in the output folder `odir` inside it."""
-    found = []
-    for parent, folders, leaves in os.walk(folder):
+    """The visible sound files below a folder and what it links to, sorted, without those in the folder `odir`."""
+    found, others, visited = [], [], set()
+    for parent, folders, leaves in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:   # by a link
+            folders[:] = []
+            continue
+        visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith('.')
                             and os.path.realpath(os.path.join(parent, name)) != os.path.realpath(odir))
+        others += [os.path.join(parent, leaf) for leaf in leaves
+                   if leaf.lower().endswith(UNREADABLE) and not leaf.startswith('.')]
         found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
                   if leaf.lower().endswith(SOUND_FILES) and not leaf.startswith('.')]
+    if others:
+        logger.warning('left out of %s, since they cannot be read: %s%s; convert them to WAV or FLAC', folder,
+                       ', '.join(sorted(others)[:5]), ', ...' if len(others) > 5 else '')
     return found
 
 

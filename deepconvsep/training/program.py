@@ -26,7 +26,8 @@ def parser(prog, description, defaults):
     add('--db', type=command.path, required=True, help='folder of the dataset')
     add('--feature_path', type=command.path, help='folder of the features')
     add('--output', type=command.path, default=None, help='folder for models/ and output/ (default: the dataset\'s)')
-    add('--model', default='model', help='name of the model: <output>/models/model_<name>.pkl')
+    add('--model', default='model',
+        help='name of the model: <output>/models/model_<name>.pkl, or model_<name>_<style>.pkl of features with styles')
     add('--nepochs', type=command.non_negative_int, default=40, help='epochs')
     add('--time_context', type=command.positive_int, default=30, help='frames that the network sees')
     add('--overlap', type=command.non_negative_int, default=25, help='frames that successive windows share')
@@ -107,8 +108,16 @@ def run(flags, recipe, feature_paths, **at_test):
         gc.collect()
         gc.collect()
     if flags.skip_sep:
+        warn_of_stems(os.path.join(output, 'output', flags.model))
         return 0
     return separate_test_songs(flags, recipe, songs, output, at_test)
+
+
+def warn_of_stems(folder):
+    """Say when there are stems of the model that was there before."""
+    if os.path.isdir(folder) and os.listdir(folder):
+        logger.warning('%s holds stems that an earlier model of this name made: separate again with --skip_train, or '
+                       'remove them', folder)
 
 
 def refuse_idle(flags):
@@ -133,6 +142,11 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
+    for path in feature_paths:
+        found = feature_folder.sources_of(path)
+        if found and found != list(settings.sources):
+            raise InputError('the features in %s are of %s, expected %s: give the --feature_path of this dataset'
+                             % (path, ', '.join(found), ', '.join(settings.sources)))
     if data.total_points < flags.batch_size:
         logger.warning('--batch_size %d: there are %d windows, so that each epoch is one step', flags.batch_size,
                        data.total_points)

@@ -49,8 +49,10 @@ def parser(description):
 def parse(flags, argv):
     """Parse the command line, start logging, check what can be checked at once."""
     args = features.parse(flags, argv, 'rwc')
-    if args.chunk_size < 1 or args.sample_size < 1:
-        raise UsageError('--chunk_size %g, --sample_size %g: expected 1 or more' % (args.chunk_size, args.sample_size))
+    if args.chunk_size < 1:
+        raise UsageError('--chunk_size is %g, expected 1 or more seconds' % args.chunk_size)
+    if args.sample_size < 1 or args.sample_size != int(args.sample_size):
+        raise UsageError('--sample_size is %g, expected a whole number, 1 or more' % args.sample_size)
     return args
 
 

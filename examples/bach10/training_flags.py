@@ -69,6 +69,8 @@ def run(flags, folders, recipe=recipe.RECIPE):
             logger.warning('--%s has no effect in this script', name)
     if flags.dbs and not os.path.isdir(flags.dbs):
         raise UsageError('--dbs %s is not a folder, expected that of Bach10 Sibelius' % flags.dbs)
+    if flags.skip_sep and 'scale_factor_test' in flags.given:
+        raise UsageError('--scale_factor_test is for the separation of the test songs: leave it out, or --skip_sep')
     paths = []
     if not flags.skip_train:
         if '<dbs>' in flags.feature_path and not flags.dbs:

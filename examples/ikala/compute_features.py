@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
 from deepconvsep import command
+from deepconvsep.errors import UsageError
 from deepconvsep.features import command as features
 from deepconvsep.features.plan import Dataset
 from examples.ikala import layout, recipe, variants
@@ -26,8 +27,13 @@ def main(argv=None):
                        'pitch, up to a semitone' % variants.GAIN)
     flags.add_arg('--seed', type=command.non_negative_int, default=0, help='of the variants')
     args = features.parse(flags, argv)
+    idle = [name for name in ('ways', 'seed') if name in args.given and not args.variants]
+    if idle:
+        raise UsageError('--%s is for --variants: give both, or leave it out' % idle[0])
     clips = layout.clips(args.db)
     count = 0 if args.validate else args.variants
+    if not args.validate:
+        variants.remove_beyond(args.feature_path, clips, count, args.overwrite)
     ways = [way for way in variants.WAYS if way in args.ways]
     return features.main(args, Dataset(
         'iKala', recipe.SETTINGS, tuple(clips + variants.songs(clips, count, ways, args.seed)),

@@ -36,6 +36,8 @@ LOSS = (
 def network(flags):
     """The network that the flags of trainCNN ask for."""
     if flags.network == 'compact':
+        if 'pool' in getattr(flags, 'given', ()):
+            raise UsageError('--network compact has no pooling: leave out --pool')
         return dataclasses.replace(architecture.IKALA_COMPACT, time_context=flags.time_context,
                                    kernel=(flags.time_context // 2, 1))
     chosen = architecture.IKALA_POOLED if flags.pool else architecture.IKALA

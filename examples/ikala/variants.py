@@ -4,14 +4,20 @@ What a variant changes is drawn by seed, clip and number, always all of it: a tr
 draws as that on all. Songs are not mixed with each other, so that a song that is held out stays so.
 """
 import functools
+import os
+import re
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
-from deepconvsep import audio
+from deepconvsep import audio, command
+from deepconvsep.errors import InputError
+from deepconvsep.features import tensors
 from deepconvsep.features.songs import Song
 from examples.ikala import layout, recipe
+
+logger = command.get_logger('features')
 
 #: gain: each source louder or softer; shift: voice from another place of the song; pitch: all higher or lower.
 WAYS = ('gain', 'shift', 'pitch')
@@ -73,6 +79,30 @@ def songs(clips, count, ways=WAYS, seed=0):
             made.append(Song('%sv%d' % (clip.name, number), clip.subset, paths, clip.channels, clip.rate,
                              tolerance=np.inf, read=functools.partial(read, draw)))
     return made
+
+
+def remove_beyond(folder, clips, count, anew):
+    """Remove the features of variants of clips beyond the first `count`, and say so.
+
+    Raises
+    ------
+    InputError
+        When there are some and not all is made `anew`: a training would use them.
+    """
+    names = {clip.name for clip in clips}
+    beyond = []
+    for leaf in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        found = re.fullmatch(r'((.+)v(\d+))' + re.escape(tensors.MAGNITUDES) + r'\.data', leaf)
+        if found and found[2] in names and found[1] not in names and int(found[3]) > count:
+            beyond.append(found[1])
+    if beyond and not anew:
+        raise InputError('%s has %d variants that --variants %d does not make, %s, ...: give the number that it was '
+                         'made with, another --feature_path, or --overwrite to remove them'
+                         % (folder, len(beyond), count, beyond[0]))
+    for name in beyond:
+        tensors.remove_tensor(os.path.join(folder, name + '.data'), tensors.MAGNITUDES)
+    if beyond:
+        logger.warning('removed the features of %d variants that are not made now, %s, ...', len(beyond), beyond[0])
 
 
 def read(draw, paths, length, size, settings):

@@ -2,11 +2,10 @@
 
     python tools/benchmarks/forward.py [dsd100 ikala bach10 bach10_compact]
 """
-import sys
-
 import measure
 import numpy as np
 
+from deepconvsep import command
 from deepconvsep.backend.prepare import prepare
 from deepconvsep.network import architecture
 
@@ -20,8 +19,14 @@ NETWORKS = {'dsd100': architecture.DSD100, 'ikala': architecture.IKALA_POOLED,
             'bach10': architecture.BACH10, 'bach10_compact': architecture.BACH10_COMPACT}
 
 
-def main(names):
-    for name in names or ['dsd100']:
+def main(argv=None):
+    flags = command.Parser(description=__doc__.split('\n')[0])
+    flags.add_arg('networks', nargs='*', metavar='NETWORK', help='of %s (default: dsd100)' % ', '.join(NETWORKS))
+    names = flags.parse_args(argv).networks or ['dsd100']
+    for name in names:
+        if name not in NETWORKS:
+            flags.error('got the network %r, expected one of %s' % (name, ', '.join(NETWORKS)))
+    for name in names:
         arch = NETWORKS[name]
         inputs = np.random.RandomState(0).uniform(size=(32, 1, 30, arch.feat_size)).astype(theano.config.floatX)
         times, outputs, params = [], [], None
@@ -40,4 +45,4 @@ def main(names):
 
 
 if __name__ == '__main__':
-    main(sys.argv[1:])
+    command.run(main)

@@ -12,10 +12,13 @@ import tempfile
 import measure
 import separate
 
+from deepconvsep import command
+
 THREADS = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
 
 
-def main():
+def main(argv=None):
+    command.Parser(description=__doc__.split('\n')[0]).parse_args(argv)
     help_of = [sys.executable, separate.SCRIPT, '--help']
     print('--help: %.2f s of CPU, %.2f s' % min(measure.cpu_seconds(help_of) for _ in range(3)))
     folder = tempfile.mkdtemp()
@@ -31,4 +34,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    command.run(main)

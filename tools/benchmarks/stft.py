@@ -7,7 +7,7 @@ import numpy as np
 import scipy.signal.windows
 
 import transform
-from deepconvsep import stft
+from deepconvsep import command, stft
 
 
 def stft_loop(data, window, hop):
@@ -33,7 +33,8 @@ def istft_loop(spectrum, window, hop):
     return (audio / norm)[width // 2:]
 
 
-def main():
+def main(argv=None):
+    command.Parser(description=__doc__.split('\n')[0]).parse_args(argv)
     for width in (1024, 4096):
         data = np.random.RandomState(0).normal(size=30 * 44100)
         window = scipy.signal.windows.blackmanharris(width)
@@ -49,4 +50,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    command.run(main)
