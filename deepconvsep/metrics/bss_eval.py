@@ -15,7 +15,7 @@ SAR   (own + interference) / artifacts           (own + interference) / artifact
 
 where *own* is the projection on the source's own delays.
 
-The parts are filtered out explicitly; differences of energies would lose precision for good estimates.
+Energies come from correlations where these are precise enough, else the parts are filtered out explicitly.
 
 Differences from the MATLAB code: the arguments are in the order of mir_eval (references first); permutations
 count from 0; sources in a permutation are matched by the sum of finite SIRs, so that a silent estimate cannot upset
@@ -36,7 +36,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import projection
+from deepconvsep.metrics import energies, projection
 
 FRAMES_AT_ONCE = 4   # each takes some 150 MB
 
@@ -214,7 +214,7 @@ def _score(references, estimates, cross, compute_permutation, images, workers=No
     else:
         pairs = [(source, source) for source in range(nsrc)]
     own, interference = projection.projection_filters(references, cross, pairs)
-    parts = _energies(references, estimates, pairs, own, interference, images, workers)
+    parts = energies.of_parts(references, estimates, cross, pairs, own, interference, images, workers)
     sdr = _ratio(parts['source'], parts['error']) if images else _ratio(parts['own'], parts['beside own'])
     isr = _ratio(parts['source'], parts['spatial']) if images else None
     sir = _ratio(parts['own'], parts['interference'])
@@ -232,36 +232,3 @@ def _score(references, estimates, cross, compute_permutation, images, workers=No
 def _ratio(numerator, denominator):
     with np.errstate(divide='ignore', invalid='ignore'):
         return 10. * np.log10(numerator / denominator)
-
-
-def _energies(references, estimates, pairs, own, interference, images, workers):
-    """Energies of the parts of every pair's estimate that the scores need, by name: dict of (npairs,) arrays."""
-    import scipy.fft
-    nsrc, nchan, nsamples = references.shape
-    npairs = len(pairs)
-    filters = projection.spectra(np.concatenate([own, interference], axis=1))
-    sources, taken = [list(indices) for indices in zip(*pairs)]
-    references = references.reshape(nsrc * nchan, nsamples)
-    estimates = estimates.reshape(nsrc * nchan, nsamples)
-    reach, block = projection.REACH, projection.BLOCK
-    shape = (-1, nsrc, nchan, block)
-
-    def of_blocks(first, count):
-        blocks = projection.blocks(references, first, count, reach, projection.FFT)
-        filtered = np.matmul(filters, projection.spectra(blocks)).transpose(2, 1, 0)
-        filtered = scipy.fft.irfft(filtered, projection.FFT)[:, :, reach:reach + block]
-        own_part, interference_part = filtered.reshape(count, 2, npairs, nchan, block).swapaxes(0, 1)
-        estimate = projection.blocks(estimates, first, count, 0, block).reshape(shape)[:, taken]
-        projected = own_part + interference_part
-        parts = [own_part, interference_part, projected, estimate - projected]
-        if images:
-            source = blocks[:, :, reach:reach + block].reshape(shape)[:, sources]
-            parts += [source, estimate - source, own_part - source]
-        else:
-            parts += [estimate - own_part]
-        return np.stack([np.einsum('bpct,bpct->p', part, part) for part in parts])
-
-    names = ['own', 'interference', 'projection', 'artifacts']
-    names += ['source', 'error', 'spatial'] if images else ['beside own']
-    sums = projection.sum_over_blocks(of_blocks, nsamples + reach, projection.BATCH_FILTERED, workers)
-    return dict(zip(names, sums))
