@@ -326,8 +326,8 @@ def _is_a_script():
     """Whether a program is running that leaves interruptions to Python, and not somebody at a prompt."""
     return sys.excepthook is sys.__excepthook__ and not hasattr(sys, 'ps1') \
         and threading.current_thread() is threading.main_thread() \
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler \
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        and signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN) \
+        and signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN)
 
 
 def handle_interruptions():
@@ -335,6 +335,8 @@ def handle_interruptions():
     if _is_a_script():
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
         for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is signal.SIG_IGN:   # in the background of a shell's script, or by nohup
+                continue
             signal.signal(number, _interrupt)
             # the very end of the interpreter knows no hooks: there an interruption would kill a program that is done
             atexit.register(signal.signal, number, signal.SIG_IGN)

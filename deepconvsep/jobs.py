@@ -162,6 +162,7 @@ def _begin():
     if callable(interrupt):
         # an item cleans up behind itself; without one there is nothing to do but to end
         signal.signal(signal.SIGINT, lambda number, frame: interrupt(number, frame) if _at_work else os._exit(130))
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         signal.signal(signal.SIGTERM, _terminate)
     command.keep_memory()
     command.end_quickly()

@@ -35,6 +35,10 @@ def quantised(references, estimates):
         array[...] = np.round(8000 * array) / 32768
 
 
+def single(references, estimates):
+    """In single precision."""
+
+
 def exchanged(references, estimates):
     estimates[...] = estimates[::-1].copy()
 
@@ -53,13 +57,13 @@ def ways_taken(monkeypatch):
 
 
 @pytest.mark.parametrize('way', WAYS)
-@pytest.mark.parametrize('change', [None, silent_source, silent_estimate, mono, coloured, quantised, exchanged])
-@pytest.mark.parametrize('dtype', [np.float64, np.float32])
-def test_both_ways_give_the_same_scores(monkeypatch, ways_taken, way, change, dtype):
+@pytest.mark.parametrize('change', [None, silent_source, silent_estimate, mono, coloured, quantised, single, exchanged])
+def test_both_ways_give_the_same_scores(monkeypatch, ways_taken, way, change):
     references, estimates = stems(3 if change is None else 2, 12000)
     if change:
         change(references, estimates)
-    references, estimates = references.astype(dtype), estimates.astype(dtype)
+    if change is single:
+        references, estimates = references.astype('f4'), estimates.astype('f4')
     scores = WAYS[way](references, estimates)
     monkeypatch.setattr(energies, 'PRECISE', 1e300)
     explicit = WAYS[way](references, estimates)

@@ -165,14 +165,18 @@ def sleep_or_not(item):
     time.sleep(seconds)
 
 
-def start(tmp_path, function, items, nprocs):
-    """A program of its own process group that does the items by a function of this module."""
+def start(tmp_path, function, items, nprocs, interrupt=signal.SIG_DFL):
+    """A program of its own process group that does the items by a function of this module.
+
+    `interrupt` is what SIGINT does at first: the background of a shell's script ignores it.
+    """
     program = tmp_path / 'program.py'
     program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
                        'def main(argv):\n    jobs.run(test_jobs.%s, %r, nprocs=%d)\n'
                        'if __name__ == "__main__":\n    command.run(main)\n'
                        % ([ROOT, os.path.dirname(os.path.abspath(__file__))], function.__name__, items, nprocs))
-    return subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen([sys.executable, str(program)], stderr=subprocess.PIPE, start_new_session=True,
+                            preexec_fn=functools.partial(signal.signal, signal.SIGINT, interrupt))
 
 
 def test_an_interruption_is_no_traceback_while_a_worker_is_idle(tmp_path):
@@ -195,12 +199,13 @@ def write_half(path):
         time.sleep(60)
 
 
-@pytest.mark.parametrize('group', [False, True])
-@pytest.mark.parametrize('nprocs', [1, 2])
-def test_a_program_that_is_terminated_leaves_nothing_half_written(tmp_path, nprocs, group):
+@pytest.mark.parametrize('nprocs, group, interrupt', [
+    (1, False, signal.SIG_DFL), (2, False, signal.SIG_DFL), (2, True, signal.SIG_DFL), (1, False, signal.SIG_IGN),
+    (2, True, signal.SIG_IGN)])
+def test_a_program_that_is_terminated_leaves_nothing_half_written(tmp_path, nprocs, group, interrupt):
     folder = tmp_path / 'out'
     folder.mkdir()
-    process = start(tmp_path, write_half, [str(folder / name) for name in 'abc'], nprocs)
+    process = start(tmp_path, write_half, [str(folder / name) for name in 'abc'], nprocs, interrupt)
     deadline = time.time() + 60
     while time.time() < deadline and len([path for path in folder.iterdir() if path.stat().st_size]) < nprocs:
         time.sleep(0.1)

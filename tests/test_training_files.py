@@ -45,7 +45,7 @@ def test_the_model_knows_its_features_and_what_was_held_out(small_features, tmp_
 
 @pytest.mark.parametrize('what', ['checkpoint.save(path, [np.ones(99999)], [np.ones(99999)], {})',
                                   'log.plot_losses(path, [{"epoch": 1, "loss": 2}], ())',
-                                  'log.write_losses(path, [{"loss": 2}] * 9999)',
+                                  'log.write_losses(path, [{"loss": 2}] * 9999, 8)',
                                   'pickles_to(path)'])
 def test_a_full_disk_is_one_error_that_names_the_file(tmp_path, what):
     code = """

@@ -47,7 +47,7 @@ def from_correlations(references, estimates, cross, pairs, own, interference, im
     true, found = ((index[:, None] * nchan + channel).ravel() for index in (sources, taken))
     lags, products = cross[:, :n], cross[:, n + found, projection.REACH:]
     levels = np.sqrt(np.maximum(np.diagonal(lags[:, :, projection.REACH]), 0))
-    estimate = _squares(estimates).reshape(-1)[found]
+    estimate = _squares(estimates, taken).ravel()
 
     every = own + interference
     filters = {'own': own, 'interference': interference, 'projection': every}
@@ -67,9 +67,8 @@ def from_correlations(references, estimates, cross, pairs, own, interference, im
     if any((energy[name] < PRECISE * np.finfo(float).eps * scale[name]).any() for name in energy):
         return None
     if images:
-        energy['source'] = _squares(references).sum(axis=1)[sources]
-        energy['error'] = np.array([sum(_squares(estimates[j, c:c + 1], references[s, c:c + 1]).sum()
-                                        for c in range(nchan)) for s, j in pairs])
+        energy['source'] = _squares(references, sources).sum(axis=1)
+        energy['error'] = _squares(references, sources, estimates, taken).sum(axis=1)
     return energy
 
 
@@ -83,14 +82,15 @@ def _quadratic(lags, filters):
     return np.einsum('kiql,kiql->kq', filters, made[..., length - 1:2 * length - 1])
 
 
-def _squares(signals, others=None):
-    """Sums of the squares of signals over the last axis, less others if given, in double precision."""
-    total = np.zeros(signals.shape[:-1])
-    for start in range(0, signals.shape[-1], 1 << 14):
-        piece = signals[..., start:start + (1 << 14)].astype(np.float64)
+def _squares(signals, chosen, others=None, less=None):
+    """Sums of squares of the chosen signals, those `less` of others subtracted if given: (chosen, nchannels)."""
+    total = np.zeros((len(chosen), signals.shape[1]))
+    for start in range(0, signals.shape[2], 1 << 14):
+        part = slice(start, start + (1 << 14))
+        piece = signals[chosen, :, part].astype(np.float64)
         if others is not None:
-            piece -= others[..., start:start + (1 << 14)]
-        total += np.einsum('...t,...t->...', piece, piece)
+            piece -= others[less, :, part]
+        total += np.einsum('pct,pct->pc', piece, piece)
     return total
 
 
