@@ -172,6 +172,7 @@ def start(tmp_path, function, items, nprocs, interrupt=signal.SIG_DFL):
     """
     program = tmp_path / 'program.py'
     program.write_text('import sys\nsys.path[:0] = %r\nfrom deepconvsep import command, jobs\nimport test_jobs\n'
+                       'sys.excepthook = sys.__excepthook__   # which pytest replaces before Python 3.11\n'
                        'def main(argv):\n    jobs.run(test_jobs.%s, %r, nprocs=%d)\n'
                        'if __name__ == "__main__":\n    command.run(main)\n'
                        % ([ROOT, os.path.dirname(os.path.abspath(__file__))], function.__name__, items, nprocs))
