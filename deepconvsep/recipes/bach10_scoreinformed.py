@@ -91,9 +91,9 @@ def guide(path, settings, flags):
     timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
     if flags.confine is not None:
         settings = dataclasses.replace(settings, score=dataclasses.replace(settings.score, confine=flags.confine))
-    scores = read_scores(path, flags)
-    check_within(scores, path, flags)
-    for score in score_paths(path, flags):
+    scores, read = read_scores(path, flags), score_paths(path, flags)
+    check_within(scores, read, path)
+    for score in read:
         others = other_formats(score)
         if others:
             logger.warning('%s is read, and %s beside it not: remove what is not wanted', score, ', '.join(others))
@@ -101,16 +101,16 @@ def guide(path, settings, flags):
                       (flags.score_tempo, flags.score_offset))
 
 
-def check_within(scores, path, flags):
-    """Raise InputError when scores have notes, but none is left within the sound; arguments as of :func:`guide`."""
+def check_within(scores, read, path):
+    """Raise InputError when the files `read` have notes, but none of the `scores` is left within the sound `path`."""
     with mixture.open_sound(path) as sound:
         seconds = sound.frames / sound.rate
     onsets = [note.onset for notes in scores for note in notes]
-    if min(onsets, default=seconds) >= seconds and any(map(read_score, score_paths(path, flags))):
+    if min(onsets, default=seconds) >= seconds and any(map(read_score, read)):
         where = 'the first begins at %.1f s' % min(onsets) if onsets else 'all end before 0 s'
         raise InputError('no note of the scores %s, ... is within the %.1f s of the sound, %s: check --score_tempo '
                          '(1000 for times in milliseconds) and --score_offset'
-                         % (score_paths(path, flags)[0], seconds, where))
+                         % (read[0], seconds, where))
 
 
 def read_scores(path, flags):
