@@ -47,7 +47,7 @@ class Separator:
     ------
     InputError
         When the model, or Theano where it is asked for, is not there, the model is damaged, or does not go with the
-        method.
+        method, and for an engine or a batch size that is none.
 
     Examples
     --------
@@ -68,6 +68,8 @@ class Separator:
         if method not in self._recipe.methods:
             raise InputError('the method is %r, expected for the %s one of: %s'
                              % (method, loaded.network.name, ', '.join(self._recipe.methods)))
+        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+            raise InputError('the batch size is %r, expected a whole number above 0' % (batch_size,))
         choice = SimpleNamespace(method=method, engine=engine, batch_size=batch_size)
         self._separator = self._recipe.separator(loaded, self.settings, choice)
 
@@ -104,6 +106,9 @@ class Separator:
         first = next(blocks, None)
         if first is None:
             return
+        if not np.ndim(first):
+            raise InputError('got %.60r as a block, expected (samples,) or (samples, channels): give a list of blocks, '
+                             'or a whole signal to separate()' % first)
         channels = 1 if np.ndim(first) == 1 else np.shape(first)[1]
 
         def all_blocks():

@@ -143,9 +143,10 @@ def _number(convert, accept, expected):
     def read(text):
         try:
             value = convert(text)
+            fine = math.isfinite(value) and accept(value)
         except (ValueError, OverflowError):
-            value = None
-        if value is None or not math.isfinite(value) or not accept(value):
+            fine = False
+        if not fine:
             raise argparse.ArgumentTypeError('got %r, expected %s' % (text, expected))
         return value
     return read
@@ -153,7 +154,7 @@ def _number(convert, accept, expected):
 
 positive_int = _number(int, lambda value: value > 0, 'a whole number above 0')
 non_negative_int = _number(int, lambda value: value >= 0, 'a whole number, 0 or more')
-finite_float = _number(float, lambda value: abs(value) < float('inf'), 'a number')
+finite_float = _number(float, lambda value: True, 'a number')
 positive_float = _number(float, lambda value: value > 0, 'a number above 0')
 non_negative_float = _number(float, lambda value: value >= 0, 'a number, 0 or more')
 share = _number(float, lambda value: 0 <= value < 1, 'a share from 0 up to, not including, 1')

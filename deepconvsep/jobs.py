@@ -191,8 +191,12 @@ def _threads_of_libraries(count):
 
 def _on_cluster(function, items, address):
     """Yield (index, Outcome) from the workers of a Dask cluster."""
-    import cloudpickle
-    import distributed
+    try:
+        import cloudpickle
+        import distributed
+    except ImportError as error:
+        raise InputError('--scheduler needs %s, which is not installed: pip install distributed'
+                         % error.name) from error
 
     def there(payload):   # a nested function travels by value: the worker need not have this module on its path
         import pickle

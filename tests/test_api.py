@@ -77,6 +77,21 @@ def test_what_cannot_be_separated_is_said(samples, more, message):
         deepconvsep.separate(samples, 44100, engine='numpy', **more)
 
 
+@pytest.mark.parametrize('more, message', [
+    ({'engine': 'tensorflow'}, "the engine is 'tensorflow', expected one of: theano, numpy"),
+    ({'batch_size': 0}, 'the batch size is 0, expected a whole number above 0'),
+    ({'batch_size': 2.5}, 'the batch size is 2.5, expected'),
+    ({'batch_size': '3'}, "the batch size is '3', expected")])
+def test_a_separator_that_cannot_be(more, message):
+    with pytest.raises(InputError, match=message):
+        deepconvsep.Separator(**{'engine': 'numpy', **more})
+
+
+def test_a_signal_in_place_of_its_blocks():
+    with pytest.raises(InputError, match=r'got .*0.* as a block, expected .* or a whole signal to separate\(\)'):
+        next(deepconvsep.Separator(engine='numpy').stream(np.zeros(2000), 44100))
+
+
 def test_names_that_are_not_there():
     with pytest.raises(AttributeError, match="no attribute 'divide'"):
         deepconvsep.divide  # noqa: B018

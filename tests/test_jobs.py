@@ -107,6 +107,12 @@ def test_progress_is_kept_from_standard_output(capfd):
     assert capfd.readouterr().out == ''
 
 
+def test_a_scheduler_without_dask(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    with pytest.raises(InputError, match='--scheduler needs distributed, which is not installed: pip install'):
+        jobs.run(square, [1], scheduler='127.0.0.1:9', quiet=True)
+
+
 def test_a_scheduler_that_does_not_answer():
     with pytest.raises(InputError, match=r'no Dask scheduler answers at 127\.0\.0\.1:9 .*expected an address'):
         jobs.run(square, [1], scheduler='127.0.0.1:9', quiet=True)

@@ -64,10 +64,10 @@ def test_importing_changes_nothing_in_the_process():
                                     if not path.endswith(('__init__.py', '__main__.py'))]
     layered = [name for name in names if name.startswith(('deepconvsep.network.', 'deepconvsep.training.'))
                and not name.endswith(('architecture', 'objective', 'checkpoint', 'program'))]
-    program = ('import atexit, importlib, logging, signal, sys\n'
+    program = ('import atexit, importlib, logging, os, signal, sys\n'
                'def state():\n'
                '    return ([signal.getsignal(number) for number in signal.valid_signals()], sys.excepthook,\n'
-               '            sys.unraisablehook, logging.root.handlers[:], logging.root.level)\n'
+               '            sys.unraisablehook, logging.root.handlers[:], logging.root.level, dict(os.environ))\n'
                'def check(names):\n'
                '    before, keep, registered = state(), atexit.register, []\n'
                '    atexit.register = lambda *args, **more: registered.append(args)\n'

@@ -146,6 +146,14 @@ def test_other_rates_keep_rate_and_length(separator, tmp_path, rate, length):
         assert stem.shape == (length, 1) and stem_rate == rate
 
 
+def test_too_little_memory_is_the_fault_of_one_sound(separator, tmp_path, monkeypatch):
+    soundfile.write(str(tmp_path / 'x.wav'), RS(12).uniform(-0.5, 0.5, (5000, 1)), 44100)
+    monkeypatch.setattr(separator, 'stems', lambda *args, **more: iter(np.empty(1 << 55)))
+    with pytest.raises(InputError, match='x.wav: out of memory: try a smaller --batch_size'):
+        separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'], quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ['x.wav']
+
+
 def test_nothing_is_written_when_an_input_turns_bad(separator, tmp_path):
     x = RS(11).uniform(-0.5, 0.5, (200000, 1))
     x[150000] = np.nan

@@ -7,9 +7,11 @@ import pytest
 from conftest import ROOT
 from feature_tree import write
 
+from deepconvsep.backend.prepare import prepare
 from deepconvsep.errors import InputError
 from examples.bach10 import trainCNNbach10
 
+prepare(verbose=False)
 FREE = ['examples/bach10/' + name for name in ('trainCNNbach10.py', 'trainCNNSibelius.py', 'trainCNNrwc.py')]
 INFORMED = ['examples/bach10_scoreinformed/' + name for name in ('trainCNNrwc.py', 'trainCNNrwc_samp.py')]
 EMPTY = "got '', expected a path"

@@ -27,7 +27,8 @@ site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["platlib"])')
 ln -sfn $debian/pygpu "$site/pygpu"
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-if "$python" -c 'import gpu, sys; sys.exit(not (gpu.find_library("nvrtc") and gpu.find_library("cublas")))'; then
+if "$python" -c 'import sys; from deepconvsep.backend.gpu import find_library
+sys.exit(not (find_library("nvrtc") and find_library("cublas")))'; then
     "$python" -m pip install -q --no-deps $(grep -o "^ma[a-z]*==[^ ]*" requirements/gpu.txt)
 else
     echo 'gpu: installing NVRTC and cuBLAS (0.7 GB) with pip'

@@ -26,7 +26,7 @@ def parts(path, data):
     try:
         import music21
     except ImportError:
-        raise InputError('reading %s needs music21: pip install -r requirements/scores.txt' % path) from None
+        raise InputError('reading %s needs music21: pip install music21' % path) from None
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
             data = _unzipped(data)

@@ -29,7 +29,7 @@ def read_score(path, part=None):
     ----------
     path : str
         A text score (``.txt``, ``.csv``: one ``onset,offset,name`` a line; empty lines are skipped, ``!`` and a
-        ``#`` at the start of a line begin a comment), or MIDI or MusicXML (needs music21).
+        ``#`` at the start of a line begin a comment), or MIDI (needs mido) or MusicXML (needs music21).
     part : str or int, optional
         Which part of a MIDI or MusicXML file: its name (upper or lower case) or its number from 0.
         May be left out when there is only one.
@@ -99,7 +99,7 @@ def _read_midi(path, data):
     try:
         import mido
     except ImportError:
-        raise InputError('reading %s needs mido: pip install -r requirements/scores.txt' % path) from None
+        raise InputError('reading %s needs mido: pip install mido' % path) from None
     try:
         music = mido.MidiFile(file=io.BytesIO(data))
     except Exception as error:  # mido lets many kinds through: EOFError, OSError, ValueError, IndexError, KeyError

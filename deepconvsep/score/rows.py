@@ -17,6 +17,7 @@ The functions with the original's names (some are in the module `util`) give the
 "Monaural score-informed source separation for classical music using convolutional neural networks", ISMIR 2017,
 section 3.
 """
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -169,14 +170,16 @@ def sounding_frames(notes, length, nframes, grid):
     """First and last + 1 frame of each note, widened: by `before` and `after` always, by `fermata` where is room."""
     rate, before, after = grid.rate, grid.before, grid.after
     limit = min(nframes, int(rate * length)) if math.isfinite(length) else nframes
+    onsets = sorted(note.onset for note in notes)
     frames = []
     for onset, offset, _ in notes:
         begin = max(0, int(onset * rate) - int(round(before * rate)))
-        later = [note.onset for note in notes if note.onset > onset]
-        if any(other - before < offset + after for other in later):
+        later = bisect.bisect_right(onsets, onset)
+        free = onsets[later] - before if later < len(onsets) else math.inf
+        if free < offset + after:
             end = int(offset * rate) + int(round(after * rate))
         else:
-            end = int(rate * min([offset + max(after, grid.fermata)] + [other - before for other in later]))
+            end = int(rate * min(offset + max(after, grid.fermata), free))
         frames.append((begin, min(end, limit)))
     return frames
 

@@ -33,8 +33,10 @@ def choose(wanted=None):
     Raises
     ------
     InputError
-        When Theano is wanted and is not there.
+        When there is no such engine, or Theano is wanted and is not there.
     """
+    if wanted is not None and wanted not in ENGINES:
+        raise InputError('the engine is %r, expected one of: %s' % (wanted, ', '.join(ENGINES)))
     missing = [name for name in ('theano', 'lasagne') if importlib.util.find_spec(name) is None]
     if wanted == 'theano' and missing:
         raise InputError('--engine theano needs %s, which is not installed: install it, or give --engine numpy'

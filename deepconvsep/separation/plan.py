@@ -62,10 +62,12 @@ def gather(paths, odir):
             found.append(path)
         else:
             raise InputError('cannot read %s: No such file or directory' % path)
-    seen = {}
+    seen = set()
     for path in found:
-        if seen.setdefault(os.path.realpath(path), path) != path or found.count(path) > 1:
+        real = os.path.realpath(path)
+        if real in seen:
             raise UsageError('%s is given twice' % path)
+        seen.add(real)
     return {path: names[path] for path in found}
 
 

@@ -42,7 +42,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
     Raises
     ------
     InputError
-        When the file cannot be read, an output cannot be written, or the network gives no finite masks.
+        When the file cannot be read, an output cannot be written, the network gives no finite masks, or
+        memory is out.
     """
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(mixture.open_sound(path))
@@ -70,6 +71,9 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
                     writer.write(block[:, index])
         except NotFinite as error:
             raise InputError('%s: %s' % (reader.path, error)) from error
+        except MemoryError as error:
+            raise InputError('%s: out of memory: try a smaller --batch_size, or fewer processes'
+                             % reader.path) from error
     clipped = sum(writer.clipped for writer in writers)
     if clipped:
         logger.warning('%s: %d samples of the stems were beyond full scale and saturate; --subtype FLOAT keeps them',

@@ -164,7 +164,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), paths[1]):
         refuse_existing(flags, paths)
         train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
-    data.close()
+    for part in filter(None, (data, held_out)):
+        part.close()
 
 
 def warn_of_removed(paths, roots, recipe):

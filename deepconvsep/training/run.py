@@ -221,7 +221,7 @@ class Run:
     def _epoch(self, epochs):
         epoch, dataset = self.dataset.epoch, self.dataset
         examples, batches = dataset.total_points, len(dataset)
-        started, saved = time.time() - self._seconds, time.time()
+        started, saved = time.monotonic() - self._seconds, time.monotonic()
         done = dataset.state()['batch']
         with progress.Bar(batches, 'batches', 'epoch %d/%d' % (epoch + 1, epochs), self.quiet, initial=done,
                           leave=False) as bar:
@@ -234,16 +234,16 @@ class Run:
                         self._give_up('the loss became %s' % values[0], epoch, chunk.first + number)
                     self._sums += values
                     bar.update(postfix='loss=%.4g' % (values[0] / len(starts)))
-                    if time.time() - saved > 60 * self.minutes and chunk.first + number + 1 < batches:
-                        self._seconds = time.time() - started
+                    if time.monotonic() - saved > 60 * self.minutes and chunk.first + number + 1 < batches:
+                        self._seconds = time.monotonic() - started
                         self._check_values(epoch, chunk.first + number)
                         self.save(dataset.state(number + 1))
-                        saved = time.time()
+                        saved = time.monotonic()
         self._check_values(epoch, batches - 1)
         if not self._sums.any():
             self._give_up('the loss is 0', epoch, batches - 1,
                           'there is nothing to learn: look for silent features, or raise --scale_factor')
-        row = self._row(epoch, examples, time.time() - started)
+        row = self._row(epoch, examples, time.monotonic() - started)
         self.history.append(row)
         self._sums, self._seconds = np.zeros_like(self._sums), 0.
         logger.info('%s', self.describe(row, epochs))

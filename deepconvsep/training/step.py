@@ -2,19 +2,17 @@
 
 The data of a chunk stay on the device, each frame once, and a batch is cut there by the numbers of its first
 frames: what travels per step is a few hundred bytes.
+
+Call :func:`deepconvsep.backend.prepare.prepare` before importing this module.
 """
 import math
 
-import numpy as np
-
-from deepconvsep.backend.prepare import prepare
-from deepconvsep.errors import InputError
-
-theano = prepare(verbose=False, seconds=45)
-
 import lasagne
+import numpy as np
+import theano
 import theano.tensor as T
 
+from deepconvsep.errors import InputError
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise
 from deepconvsep.training import fused, objective
