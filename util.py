@@ -1,6 +1,6 @@
 """The helpers of the original's `util`, under its names.
 
-What the package uses itself comes from there: `circular_shift`, `getfreqs`, `midi2freq`, `remove_overlap`,
+What the package uses itself comes from there: `getfreqs`, `midi2freq`, `remove_overlap`,
 `slicefft_slices`, `str2midi`; `read_mat` from :mod:`rwc`.
 """
 import os
@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from deepconvsep import audio
-from deepconvsep.audio import circular_shift
+from deepconvsep.data.windows import window_count
 from deepconvsep.errors import InputError
 from deepconvsep.score.notes import FREQ_A4, MIDI_A4, SEMITONE_RATIO, cut_notes, midi2freq, str2midi
 from deepconvsep.score.reading import read_score
@@ -21,7 +21,6 @@ from deepconvsep.score.rows import (
     sounding_frames,
     stretch,
 )
-from deepconvsep.separation.crossfade import CrossFade, window_count
 from rwc import read_mat
 
 __all__ = ['FREQ_A4', 'MIDI_A4', 'SEMITONE_RATIO', 'circular_shift', 'detect_silence', 'expandMidi', 'fixoverlap',
@@ -257,13 +256,14 @@ def overlapadd_multi(fbatch, obatch, nchunks, overlap=10):
         Frames that no window covers are 0.
     """
     batch_size, time_context = fbatch.shape[2], fbatch.shape[4]
-    fade = CrossFade(time_context, overlap)
-    blended = np.zeros((fbatch.shape[1], nchunks * fade.step + time_context, fbatch.shape[5]))
+    step, up = time_context - overlap, np.linspace(0., 1., overlap)[:, None]
+    blended = np.zeros((fbatch.shape[1], nchunks * step + time_context, fbatch.shape[5]))
     for index in range(nchunks):
-        window = np.asarray(fbatch[index // batch_size, :, index % batch_size, 0], dtype=float)
-        blended[:, index * fade.step:(index + 1) * fade.step] = fade.push(window)
-    if nchunks:
-        blended[:, nchunks * fade.step:nchunks * fade.step + overlap] = fade.finish()
+        window = np.array(fbatch[index // batch_size, :, index % batch_size, 0], dtype=float)
+        part = blended[:, index * step:index * step + time_context]
+        if index:
+            window[:, :overlap] = part[:, :overlap] + up * (window[:, :overlap] - part[:, :overlap])
+        part[:] = window
     return blended
 
 
@@ -271,3 +271,31 @@ def overlapadd(fbatch, obatch, nchunks, overlap=10):
     """:func:`overlapadd_multi` for two sources; returns them one by one."""
     first, second = overlapadd_multi(fbatch[:, :2], obatch, nchunks, overlap)
     return first, second
+
+
+def circular_shift(audio, min_size, cs=0.1, sampleRate=44100):
+    """Delay (`cs` > 0) or advance (`cs` < 0) a signal by ``int(abs(cs) * sampleRate)`` samples.
+
+    Despite its name, the original's, it fills with zeros and does not wrap around.
+
+    Parameters
+    ----------
+    audio : ndarray, shape (samples,)
+    min_size : int
+        Length of the result in samples; what is missing is 0, what is longer is cut.
+    cs : float
+        Shift in seconds.
+    sampleRate : int
+        In Hz.
+
+    Examples
+    --------
+    >>> circular_shift(np.arange(1, 11), 8, cs=.2, sampleRate=10).tolist()
+    [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    """
+    shift = int(abs(cs) * sampleRate)
+    start, skip = (shift, 0) if cs > 0 else (0, shift)
+    part = np.asarray(audio)[skip:skip + max(min_size - start, 0)]
+    shifted = np.zeros(min_size)
+    shifted[start:start + len(part)] = part
+    return shifted

@@ -7,7 +7,9 @@
 - `training`, `separation`: a network from data, stems from a song
 - `metrics`, `report`: scores, the page that shows and plays a separation
 - `recipes`: what a separation must know of each kind of music
-- `command`, `jobs`, `files`, `settings`, `errors`: what all of them use
+- `recipe`: what a training must know besides
+- `command`, `jobs`, `progress`, `files`, `settings`, `errors`: what all of them use
+- `api`: separation from Python
 
 :func:`separate` separates a signal, :class:`Separator` streams; both are imported when they are first used.
 """

@@ -83,7 +83,8 @@ class Parser(argparse.ArgumentParser):
             import argcomplete
             argcomplete.autocomplete(self)
         flags = super().parse_args(args, namespace)
-        typed = {text.split('=')[0] for text in self._read_args_from_files(sys.argv[1:] if args is None else args)}
+        texts = self._read_args_from_files(sys.argv[1:] if args is None else args)
+        typed = {text.split('=')[0] if text.startswith('--') else text[:2] for text in texts}
         flags.given = frozenset(action.dest for action in self._actions if typed.intersection(action.option_strings))
         return flags
 

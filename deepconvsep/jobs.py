@@ -51,9 +51,9 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False, thr
     quiet : bool
         No progress bar.
     threads : int, optional
-        Threads of the libraries of each local process, unless OMP_NUM_THREADS is set; then one process is a local
-        process, too, so that results that depend on it in the last bit do not depend on `nprocs`. Default: the cores
-        are shared.
+        Threads of the libraries of each local process, unless OMP_NUM_THREADS is set; several items then have a local
+        process where `nprocs` is 1, too, so that results that depend on it in the last bit do not depend on `nprocs`.
+        Default: the cores are shared.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def run(function, items, nprocs=1, scheduler=None, unit='file', quiet=False, thr
     items = list(items)
     if scheduler is not None:
         finished = _on_cluster(function, items, scheduler)
-    elif threads is None and nprocs == 1 or len(items) < 2:
+    elif (threads is None and nprocs == 1) or len(items) < 2:
         finished = ((index, _attempt(function, item)) for index, item in enumerate(items))
     else:
         finished = _on_processes(function, items, min(nprocs, len(items)), threads)

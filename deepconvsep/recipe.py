@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepconvsep.data.large import LargeDataset
+from deepconvsep.data.reading import TAG
 from deepconvsep.network.architecture import Architecture
 from deepconvsep.recipes.base import SeparationRecipe
 from deepconvsep.settings import Settings
@@ -20,7 +21,7 @@ def song_of(name):
     >>> song_of('Artist - Title_3__m_.data'), song_of('10161_chorus__m_.data')
     ('Artist - Title', '10161_chorus')
     """
-    song = name[:-len('_m_.data')].rstrip('_')
+    song = name[:-len(TAG)].rstrip('_')
     head, _, number = song.rpartition('_')
     return head if head and number.isdigit() else song
 

@@ -119,6 +119,11 @@ class Settings:
     mask_noise_in_numerator: bool = True
     score: ScoreSettings | None = None
 
+    @property
+    def input_scale(self):
+        """What magnitudes are multiplied by before the network, a numpy.float32."""
+        return np.float32(self.scale_factor / np.sqrt(self.frame_size))
+
     def to_dict(self):
         """The settings as a dictionary that JSON can hold; `score` is left out when there is none."""
         values = dict(dataclasses.asdict(self), sources=list(self.sources))
@@ -132,7 +137,7 @@ class Settings:
         fields = {field.name for field in dataclasses.fields(cls)} - {'score'}
         if not isinstance(values, dict) or set(values) - {'score'} != fields:
             raise InputError('%s does not hold the settings %s: restore the file' % (path, ', '.join(sorted(fields))))
-        number = {name: type(values[name]) in (int, float) and not isinstance(values[name], bool)
+        number = {name: type(values[name]) in (int, float)
                   for name in ('frame_size', 'hop_size', 'sample_rate', 'scale_factor', 'overlap', 'mask_eps')}
         sources = values['sources']
         checks = {

@@ -166,7 +166,7 @@ def test_recorded_circular_shift(golden, golden_json):
     compared = 0
     for row in index['rows']:
         x = np.random.RandomState(row['seed']).uniform(-1, 1, size=row['n'])
-        shifted = audio.circular_shift(x, row['min_size'], cs=row['cs'], sampleRate=row['sampleRate'])
+        shifted = util.circular_shift(x, row['min_size'], cs=row['cs'], sampleRate=row['sampleRate'])
         assert len(shifted) == row['min_size']
         if 'error' not in row:
             np.testing.assert_allclose(shifted, recorded['r%d' % row['k']], atol=1e-12)

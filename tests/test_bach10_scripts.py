@@ -101,7 +101,8 @@ def test_where_the_network_gives_nothing_the_stems_are_silent(script, bach10, tm
     source = recipe.stem_paths(bach10, PIECES[0])[0]
     succeed(script('-m', 'examples.bach10.separate_bach10', '-i', source, '-o', tmp_path / 'out',
                    '-m', constant_model(tmp_path / 'm.pkl', (0, 0, 0, 0)), '--quiet'))
-    assert all(not audio.read(str(tmp_path / 'out' / name))[0].any() for name in os.listdir(str(tmp_path / 'out')))
+    names = os.listdir(str(tmp_path / 'out'))
+    assert len(names) == 4 and not any(audio.read(str(tmp_path / 'out' / name))[0].any() for name in names)
 
 
 @pytest.mark.parametrize('arrays, message', [

@@ -204,3 +204,11 @@ def test_folders(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / 'x').write_bytes(b'abc')
     assert files.sha256(str(tmp_path / 'x')).startswith('ba7816bf8f01cfea')
+
+
+@pytest.mark.parametrize('typed', [['-m', 'x'], ['-mx'], ['--model', 'x'], ['--model=x']])
+def test_the_flags_that_were_typed_are_known(typed):
+    flags = command.Parser(prog='p')
+    flags.add_arg('-m', '--model')
+    flags.add_arg('-o', '--odir', default='-mine')
+    assert flags.parse_args(typed).given == {'model'} and flags.parse_args([]).given == set()

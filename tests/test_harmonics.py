@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from conftest import assert_sampled
 
+import dataset
 from deepconvsep.errors import InputError
 from deepconvsep.score import Note
 from deepconvsep.score import masks as masks_module
@@ -179,10 +180,14 @@ def test_masks_recorded(golden, golden_json, mask_notes, timbre):
     recorded = np.load(golden('3_dataset/masks.npz'))
     index = golden_json('3_dataset/masks.json')
     for row in index['rows']:
-        mask = harmonic_mask(mask_notes, row['start'], row['stop'], index['bins'],
-                                       'max' if row['cls'].endswith('1') else 'sum',
-                                       timbre if row['timbre'] else None, row['dtype'])
-        assert mask.dtype == row['dtype'] and mask.flags.c_contiguous
+        kind = getattr(dataset, row['cls'])(tensortype=row['dtype'])
+        kind.harmonics = timbre if row['timbre'] else None
+        mask = kind.filterSpec(np.zeros((row['stop'] - row['start'], index['bins'])), mask_notes, row['start'],
+                               row['stop'])
+        assert mask.dtype == row['dtype']
+        if kind.normalize == 'sum':
+            assert np.array_equal(mask, harmonic_mask(mask_notes, row['start'], row['stop'], index['bins'],
+                                                      kind.harmonics, row['dtype']))
         assert_sampled(recorded, 'mask%d' % row['k'], mask, **(
             dict(rtol=1e-12, atol=1e-30) if row['dtype'] == 'float64' else dict(rtol=1e-5, atol=1e-24)))
         if 'pitch_shape' in row:
@@ -212,7 +217,5 @@ def test_masks_cut_from_a_long_one(mask_notes):
 
 
 def test_mask_arguments_are_checked(mask_notes, timbre):
-    with pytest.raises(InputError, match="normalize is 'mean', expected 'sum' or 'max'"):
-        harmonic_mask(mask_notes, 0, 30, 513, normalize='mean')
     with pytest.raises(InputError, match=r'shape \(4, 128, 19\), expected at least \(4, 128, 20\)'):
         harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :, :19])

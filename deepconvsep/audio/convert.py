@@ -104,31 +104,3 @@ def _mirrored(blocks, count):
         yield np.pad(tail, ((0, count), (0, 0)), 'reflect', reflect_type='odd')[len(tail):]
     elif sum(map(len, head)):
         yield np.pad(np.concatenate(head), ((count, count), (0, 0)), 'reflect', reflect_type='odd')
-
-
-def circular_shift(audio, min_size, cs=0.1, sampleRate=44100):
-    """Delay (`cs` > 0) or advance (`cs` < 0) a signal by ``int(abs(cs) * sampleRate)`` samples.
-
-    Despite its name, the original's, it fills with zeros and does not wrap around.
-
-    Parameters
-    ----------
-    audio : ndarray, shape (samples,)
-    min_size : int
-        Length of the result in samples; what is missing is 0, what is longer is cut.
-    cs : float
-        Shift in seconds.
-    sampleRate : int
-        In Hz.
-
-    Examples
-    --------
-    >>> circular_shift(np.arange(1, 11), 8, cs=.2, sampleRate=10).tolist()
-    [0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    """
-    shift = int(abs(cs) * sampleRate)
-    start, skip = (shift, 0) if cs > 0 else (0, shift)
-    part = np.asarray(audio)[skip:skip + max(min_size - start, 0)]
-    shifted = np.zeros(min_size)
-    shifted[start:start + len(part)] = part
-    return shifted

@@ -20,8 +20,8 @@ class Writer:
     path : str
     rate, channels : int
     format : {'WAV', 'FLAC'}
-    subtype : {'PCM_16', 'PCM_24', 'FLOAT'}
-        FLOAT is for WAV only.
+    subtype : {'PCM_16', 'PCM_24', 'FLOAT', 'PCM_U8', 'PCM_32', 'DOUBLE'}
+        For FLAC one of the first two.
     rounding : callable
         How samples become integers: `numpy.rint` (nearest), or `numpy.trunc` (towards 0, as the original).
     full_scale : float, optional

@@ -218,7 +218,7 @@ class LargeDataset(TrackSet):
 
         Yields
         ------
-        loader.Chunk
+        deepconvsep.data.chunks.Chunk
         """
         epoch = self.epoch
         while self.epoch == epoch:

@@ -10,7 +10,7 @@ class SampledDataset:
     Parameters
     ----------
     load : callable
-        ``load(nsamples=..., seed=...)`` gives a :class:`dataset.LargeDataset`, or one of its subclasses.
+        ``load(nsamples=..., seed=...)`` gives a :class:`deepconvsep.data.large.LargeDataset`, or one of its subclasses.
     nsamples : int
         Files per epoch.
     seed : int
@@ -49,12 +49,12 @@ class SampledDataset:
         return len(self._data)
 
     def chunks(self):
-        """The chunks up to the end of the current epoch; see :meth:`dataset.LargeDataset.chunks`."""
+        """The chunks up to the end of the current epoch; see :meth:`deepconvsep.data.large.LargeDataset.chunks`."""
         yield from self._data.chunks()
         self.set_epoch(self.epoch + 1)
 
     def state(self, done=0):
-        """The position, as :meth:`dataset.LargeDataset.state`."""
+        """The position, as :meth:`deepconvsep.data.large.LargeDataset.state`."""
         inner = self._data.state(done)
         return dict(self._everything.state(), files_per_epoch=self._nsamples, epoch=self.epoch + inner['epoch'],
                     batch=inner['batch'])
@@ -70,11 +70,11 @@ class SampledDataset:
         self._data.restore(dict(self._data.state(), batch=state['batch']))
 
     def contents(self):
-        """Fingerprint of all files, as :meth:`dataset.LargeDataset.contents`."""
+        """Fingerprint of all files, as :meth:`deepconvsep.data.large.LargeDataset.contents`."""
         return self._everything.contents()
 
     def feature_paths(self):
-        """As :meth:`dataset.LargeDataset.feature_paths`, of all files."""
+        """As :meth:`deepconvsep.data.large.LargeDataset.feature_paths`, of all files."""
         return self._everything.feature_paths()
 
     def close(self):

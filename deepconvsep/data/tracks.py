@@ -163,9 +163,9 @@ class TrackSet:
         """Fill `arrays` ({name: (frames, rows, width)}) with the frames of a track from `begin` on."""
         rows_in, rows_out = self._rows(track)
         reading.read_frames(self._local(track.inputs), rows_in, begin, arrays['inputs'],
-                                  self.mult_factor_in, self.log_in)
+                            self.mult_factor_in, self.log_in)
         reading.read_frames(self._local(track.outputs), rows_out, begin, arrays['outputs'],
-                                  self.mult_factor_out, self.log_out)
+                            self.mult_factor_out, self.log_out)
 
     def _local(self, tensor):
         return self._scratch.local(tensor) if self._scratch else tensor
@@ -209,7 +209,7 @@ class TrackSet:
 
         Returns
         -------
-        chunk : loader.Chunk
+        chunk : deepconvsep.data.chunks.Chunk
         work : list of callable
             To be called, in any order or at once, to fill it.
         """

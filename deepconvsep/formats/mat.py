@@ -113,12 +113,11 @@ def _check_matrix(data, order, depth):
     kind, name, place = _element(data, place, order)
     if kind != _INT8:
         raise ValueError('an array without a name')
-    _text(name)
     group = flags & 0xff
     if group == _CELL:
         place = _check_members(data, place, order, count, depth)
     elif group == _STRUCT:
-        fields, place = _field_names(data, place, order)
+        fields, place = _check_fields(data, place, order)
         place = _check_members(data, place, order, count * fields, depth)
     elif group == _CHAR or group in _NUMBERS:
         for _ in range(2 if flags >> 8 & _COMPLEX and group != _CHAR else 1):
@@ -129,8 +128,8 @@ def _check_matrix(data, order, depth):
         raise ValueError('%d bytes behind the end of an array' % (len(data) - place))
 
 
-def _field_names(data, place, order):
-    """Number of the fields of a struct."""
+def _check_fields(data, place, order):
+    """Check the names of the fields of a struct; return their number and the place behind them."""
     kind, length, place = _element(data, place, order)
     length = struct.unpack(order + 'i', length)[0] if kind == _INT32 and len(length) == 4 else 0
     kind, names, place = _element(data, place, order)

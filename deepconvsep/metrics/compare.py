@@ -85,6 +85,8 @@ def check(mixture, references):
 def score(mixture, estimates, references, downmix='mean'):
     """Scores of the stems of one sound, and of the mixture itself in the place of every stem.
 
+    True stems whose sum is not like the mixture are said in the log.
+
     Parameters
     ----------
     mixture : str
@@ -92,8 +94,6 @@ def score(mixture, estimates, references, downmix='mean'):
         Paths by source, the same sources.
     downmix : {'mean', 'sum'}
         How the channels of the mixture become one; those of stems are averaged.
-
-    True stems whose sum is not like the mixture are said in the log.
 
     Returns
     -------

@@ -73,7 +73,7 @@ def write(track, settings, inputs, facts, targets, mat):
     settings : dict
         All that decides the scores besides the files.
     inputs : dict
-        As :func:`stems.fingerprints`.
+        As :func:`deepconvsep.metrics.stems.fingerprints`.
     facts : dict
         What else a reader wants to know: sample rate, notes.
     targets : dict

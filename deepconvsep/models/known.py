@@ -1,8 +1,8 @@
 """The models that are known: this project's own, which lie in this folder, and the original's published ones.
 
 ``python -m deepconvsep.models`` lists them. A model of this project is a pair of files, ``<name>.pkl`` and
-``<name>.json``; the
-latter holds the settings, how it was trained, and the SHA-256 of the former, which is checked before use.
+``<name>.json``; the latter holds the settings, how it was trained, and the SHA-256 of the former, which is checked
+before use.
 """
 import os
 from typing import NamedTuple

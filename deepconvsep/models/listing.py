@@ -51,7 +51,7 @@ def describe(path):
     Raises
     ------
     InputError
-        When it is damaged or of no entry network.
+        When it is damaged or of no known network.
     """
     loaded = store.load(path, architecture.KNOWN, 'this project')
     beside = store.settings_path(path)

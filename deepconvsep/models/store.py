@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deepconvsep import files
+from deepconvsep import files, recipes
 from deepconvsep.errors import InputError
 from deepconvsep.formats import npz, pickles
 from deepconvsep.network import architecture
@@ -46,7 +46,7 @@ class Model:
     params: list[np.ndarray]
     network: Architecture
     settings: Settings | None
-    training: Any
+    training: dict[str, Any]
 
 
 def settings_path(path):
@@ -108,13 +108,8 @@ def load(path, expected, script, remedy=None):
     return Model(path, params, network, settings, training)
 
 
-# which script separates with it, by the name of the network
-SCRIPTS = {network.name: script for script, networks in {
-    'examples/dsd100/separate_dsd.py': (architecture.DSD100, architecture.DSD100_FOUR_BRANCHES),
-    'examples/ikala/separate_ikala.py': (architecture.IKALA_POOLED, architecture.IKALA, architecture.IKALA_COMPACT),
-    'examples/bach10/separate_bach10.py': (architecture.BACH10, architecture.BACH10_COMPACT),
-    'examples/bach10_scoreinformed/separate_bach10.py': architecture.SCOREINFORMED_NETWORKS,
-}.items() for network in networks}
+#: Which script separates with it, by the name of the network.
+SCRIPTS = {network.name: recipe.script for recipe in recipes.ALL for network in recipe.networks}
 
 
 def _same_kind(network, other):

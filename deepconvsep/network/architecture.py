@@ -147,9 +147,9 @@ class Architecture(Decoded):
     decoders: tuple[int, ...]
     pool: int = 1
     channels: int = 1
-    outputs: tuple[int, ...] = None
+    outputs: tuple[int, ...] | None = None
     time_context: int = 30
-    biases: int = None
+    biases: int | None = None
 
     @property
     def encoded(self):
@@ -207,9 +207,9 @@ class StackedArchitecture(Decoded):
     layers: tuple[tuple[int, int, int, int], ...]
     decoders: tuple[int, ...]
     channels: int = 1
-    outputs: tuple[int, ...] = None
+    outputs: tuple[int, ...] | None = None
     time_context: int = 30
-    biases: int = None
+    biases: int | None = None
 
     def param_shapes(self):
         """Shapes of all arrays, in the order in which models store them."""

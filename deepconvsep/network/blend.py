@@ -11,7 +11,10 @@ LEAST = float(np.finfo(np.float32).tiny)
 
 
 def fade_weights(count, time_context, overlap, follows):
-    """What the linear cross-fade of :class:`deepconvsep.separation.crossfade.CrossFade` gives each window.
+    """What each window weighs in a linear cross-fade.
+
+    With `up` rising from 0 to 1 over the `overlap` frames, the result is ``(1 - up) * before + up * window`` there and
+    the window itself behind.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class ScoreGuide:
         """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""
         frames, bins = magnitudes.shape
         self._match.add(first, magnitudes)
-        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, magnitudes.dtype)
+        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, self.timbre, magnitudes.dtype)
         return mask.reshape(frames, len(self.notes), bins) * magnitudes[:, None]
 
     def limit(self, first, found):
@@ -106,7 +106,7 @@ class ScoreGuide:
         if not self.confine:
             return found
         instruments, frames, bins = found.shape
-        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, 'sum', self.timbre, found.dtype)
+        mask = masks.harmonic_mask(self.notes, first, first + frames, bins, self.timbre, found.dtype)
         return masks.confined(found, mask.reshape(frames, instruments, bins).transpose(1, 0, 2))
 
     def warnings(self):

@@ -1,14 +1,6 @@
 """From note arrays (see :mod:`deepconvsep.score.rows`) to piano rolls and harmonic masks.
 
-What the dataset classes and the score-informed separation call::
-
-    harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float) -> (stop - start, ninst * bins)
-    piano_roll(notes, start, stop, npitches=127, dtype=float) -> (stop - start, ninst * npitches)
-    harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=1e-18) -> (ninst, stop - start, bins)
-    normalize_canvas(canvas, 'sum' | 'max') -> like canvas
-    confined(masks, limits) -> like masks
-
-See Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
+Source: Miron, Janer, Gomez, "Monaural score-informed source separation for classical music using convolutional neural
 networks", ISMIR 2017, section 3.
 """
 import numpy as np
@@ -120,31 +112,16 @@ def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FL
     return canvas.transpose(1, 0, 2)
 
 
-def normalize_canvas(canvas, normalize):
-    """Divide a canvas by its sum over the instruments (``'sum'``), or by the maximum of each (``'max'``), in place.
-
-    With ``'sum'`` the masks add up to 1 in every bin, and are 1 / instruments where no instrument is expected. With
-    ``'max'`` an instrument that is silent throughout the segment gets a mask of ones.
-    """
-    if normalize == 'sum':
-        canvas /= canvas.sum(axis=0)
-    elif normalize == 'max':
-        canvas /= canvas.max(axis=(1, 2), keepdims=True)
-    else:
-        raise InputError("normalize is %r, expected 'sum' or 'max'" % (normalize,))
-    return canvas
-
-
-def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=float):
+def harmonic_mask(notes, start, stop, bins, timbre=None, dtype=float):
     """Soft masks of the instruments of a score in frames `start` to `stop` of a spectrogram.
+
+    They add up to 1 in every bin, and are 1 / instruments where no instrument is expected; those of a long stretch,
+    cut, equal those of the piece.
 
     Parameters
     ----------
     notes, start, stop, bins, timbre, dtype
         As in :func:`harmonic_canvas`.
-    normalize : {'sum', 'max'}
-        ``'sum'`` for ``LargeDatasetMask2``, ``'max'`` (over the segment) for ``LargeDatasetMask1``. With ``'sum'`` a
-        mask of a long stretch, cut, equals the mask of the piece.
 
     Returns
     -------
@@ -160,7 +137,8 @@ def harmonic_mask(notes, start, stop, bins, normalize='sum', timbre=None, dtype=
     >>> mask.shape, float(mask[0, 41]), float(mask[0, 2049 + 41]), float(mask[0, 2048])
     ((30, 4098), 1.0, 1e-18, 0.5)
     """
-    canvas = normalize_canvas(harmonic_canvas(notes, start, stop, bins, timbre, dtype), normalize)
+    canvas = harmonic_canvas(notes, start, stop, bins, timbre, dtype)
+    canvas /= canvas.sum(axis=0)
     return canvas.transpose(1, 0, 2).reshape(stop - start, len(notes) * bins)
 
 
@@ -175,7 +153,7 @@ def confined(masks, limits):
     masks : numpy.ndarray
         (instruments, frames, bins), of the network.
     limits : numpy.ndarray
-        Of the same shape, of a score: :func:`harmonic_mask` with ``'sum'``.
+        Of the same shape, of a score: :func:`harmonic_mask`.
 
     Returns
     -------

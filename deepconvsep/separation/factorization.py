@@ -52,7 +52,8 @@ class Factorizer:
         self.window = WINDOWS[settings.window](settings.frame_size)
 
     def stems(self, blocks, guide, stereo=False, accompaniment_of=None):
-        """Separate a stream; parameters and what is yielded as of :meth:`Separator.stems`.
+        """Separate a stream; parameters and what is yielded as of
+        :meth:`deepconvsep.separation.separator.Separator.stems`.
 
         `guide` has, besides, the attribute `notes`, the note array of the piece; without a guide, the notes are heard.
         """
@@ -84,9 +85,8 @@ class Factorizer:
 
     def _show(self, guide, magnitudes):
         """Let the guide see the sound, as it does before a network, so that it can judge the score."""
-        scale = np.float32(self.settings.scale_factor / np.sqrt(self.settings.frame_size))
         for first in range(0, magnitudes.shape[1], FRAMES):
-            guide(first, magnitudes[:, first:first + FRAMES].T * scale)
+            guide(first, magnitudes[:, first:first + FRAMES].T * self.settings.input_scale)
 
     def _model(self, notes, magnitudes, stems):
         """What the factorisation finds for the notes; it starts from the stems where there are some."""

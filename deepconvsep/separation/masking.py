@@ -4,9 +4,9 @@ Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 2.
 """
 import numpy as np
 
+from deepconvsep.data.windows import window_count
 from deepconvsep.errors import InputError
 from deepconvsep.network.blend import fade_weights
-from deepconvsep.separation.crossfade import window_count
 
 
 class NotFinite(InputError):
@@ -31,7 +31,7 @@ class Masking:
     def __init__(self, engine, network, settings, batch_size, guide):
         self._engine, self._network, self._batch_size = engine, network, batch_size
         self._guide = guide or (lambda first, magnitudes: magnitudes[:, None])
-        self._scale = np.float32(settings.scale_factor / np.sqrt(settings.frame_size))
+        self._scale = settings.input_scale
         self._seconds = settings.hop_size / settings.sample_rate
         self._step, self._overlap = network.time_context - settings.overlap, settings.overlap
         # frames that the windows of a batch cover

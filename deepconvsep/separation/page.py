@@ -74,7 +74,7 @@ def write(done, loaded, settings, flags, program, argv):
     Parameters
     ----------
     done : list of report.Song
-    loaded : model.Model
+    loaded : deepconvsep.models.store.Model
     settings : settings.Settings
     flags : argparse.Namespace
     program : list of str

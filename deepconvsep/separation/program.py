@@ -102,7 +102,10 @@ def main(argv, prog, description, recipe):
 
 
 def start(flags):
-    """Begin to log, check the flags before any work, and return the inputs, as of :func:`plan.gather`."""
+    """Begin to log, check the flags before any work, and return the inputs.
+
+    They are as of :func:`deepconvsep.separation.plan.gather`.
+    """
     command.enable_default_logging('WARNING' if flags.quiet else 'INFO')
     if flags.format == 'FLAC' and flags.subtype == 'FLOAT':
         raise UsageError('FLAC cannot hold FLOAT: choose --format WAV, or --subtype PCM_16 or PCM_24')

@@ -28,7 +28,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
         Where the stems go, in the order of the sources (and the accompaniment, last). They appear when all are
         complete, at the input's rate and length.
     guide, stereo, accompaniment_of
-        As in :meth:`Separator.stems`. A guide's method ``warnings()``, if it has one, is asked in the end.
+        As in :meth:`deepconvsep.separation.separator.Separator.stems`. A guide's method ``warnings()``, if it has one,
+        is asked in the end.
     format, subtype
         As in :class:`deepconvsep.audio.Writer`.
     quiet : bool
@@ -93,7 +94,7 @@ def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompa
     rate, channels : int
         Of the blocks.
     guide, stereo, accompaniment_of
-        As in :meth:`Separator.stems`.
+        As in :meth:`deepconvsep.separation.separator.Separator.stems`.
 
     Yields
     ------

@@ -151,7 +151,7 @@ class MaskedLoss(theano.Op):
             'real': real, 'type': 'NPY_' + node.inputs[0].dtype.upper(), 'fail': sub['fail'], 'term_count':
             len(self.terms), 'misfit': MISFIT, 'eps': repr(self.eps), 'silence': repr(float(objective.SILENCE)),
             'least': repr(float(objective.LEAST_LIMIT)), 'share': sources if self.in_numerator else 1,
-            'signed': ' + '.join('%d * %r * sums[%d]' % (term.sign, term.weight, number)
+            'signed': ' + '.join('%d * %r * sums[%d]' % (term.sign, float(term.weight), number)
                                  for number, term in enumerate(self.terms)),
             'weighted': '\n'.join('result[%d] = %r * sums[%d];' % (number, float(term.weight), number)
                                   for number, term in enumerate(self.terms)),

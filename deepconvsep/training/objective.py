@@ -100,7 +100,7 @@ def masked_loss(terms, net, inputs, mixture, targets, noise, eps, in_numerator, 
     Parameters
     ----------
     terms : tuple of Term
-    net : network.SourcesLayer
+    net : deepconvsep.network.layers.SourcesLayer
     inputs : list of tensor
         The values of the network's last layer's inputs.
     mixture : tensor, shape (batch, frames, bins)

@@ -5,6 +5,7 @@ import os
 import random
 
 from deepconvsep import command, files
+from deepconvsep.data.reading import TAG
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import folder as feature_folder
 from deepconvsep.models import store
@@ -121,7 +122,7 @@ def warn_of_stems(folder):
 
 
 def refuse_idle(flags):
-    """Raise UsageError for flags that --skip_train or --skip_sep leave without effect."""
+    """Raise UsageError for flags that --skip_train leaves without effect."""
     if not flags.skip_train:
         return
     given = [name for name, value in (('skip_sep', flags.skip_sep), ('resume', flags.resume),
@@ -152,9 +153,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
                        data.total_points)
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
-    # in a list that is emptied by who uses it: they take up to 856 MB
     if flags.load == '1' and flags.resume and os.path.exists(paths[0]):
         source = None   # the run that is resumed had it already
+    # in a list that is emptied by who uses it: they take up to 856 MB
     initial = [store.load(source, (network,), 'this training', WHEN_OTHER).params] if source else []
     if initial and [param.shape for param in initial[0]] != network.param_shapes():
         sizes = ['--%s' % name for name in ('time_context', 'bottleneck') if hasattr(flags, name)]
@@ -244,7 +245,7 @@ def split(flags, recipe, feature_paths, settings):
     held_out = set(random.Random(flags.seed).sample(songs, count))
     logger.info('held out: %s', ', '.join(sorted(held_out)))
     # file by file: a song's name would exclude those that go on behind it as well
-    parts = ([name[:-len('_m_.data')] for name in names if (recipe.song_of(name) in held_out) == held]
+    parts = ([name[:-len(TAG)] for name in names if (recipe.song_of(name) in held_out) == held]
              for held in (True, False))
     return *(load(exclude_list=part) for part in parts), sorted(held_out)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepconvsep import audio, stft
+import util
+from deepconvsep import stft
 from deepconvsep.errors import InputError
 from deepconvsep.features import folder, making
 from deepconvsep.features.plan import Plan, is_current
@@ -79,7 +80,7 @@ def compute(overwrite, plan):
 def delayed(stems, way):
     """Delay each stem by its seconds; all get the length of the first less the longest delay, as in the original."""
     length = delayed_length(len(stems[0]), way)
-    return generation.with_mixture([audio.circular_shift(stem, length, delay, recipe.SAMPLE_RATE)
+    return generation.with_mixture([util.circular_shift(stem, length, delay, recipe.SAMPLE_RATE)
                                     for stem, delay in zip(stems, way)])
 
 

@@ -25,7 +25,7 @@ def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibeliu
         Help of --dbs.
     """
     made = program.parser(prog, description.split('\n')[0],
-                            dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
+                          dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
     made.add_arg('--dbs', type=command.path, default=None, help=dbs)
     made.add_arg('--network', choices=('published', 'compact'), default='published',
                  help='published: 214 million parameters; compact: 0.7 million')

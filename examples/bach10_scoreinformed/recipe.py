@@ -12,6 +12,7 @@ import dataset as datasets
 from deepconvsep import files
 from deepconvsep.data.sampled import SampledDataset
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.features.tensors import ALIGNED, COARSE, WIDENED
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
 from deepconvsep.recipes.bach10_scoreinformed import (
@@ -33,13 +34,9 @@ from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as bach10
 from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EPS, phases, song_of
 
-__all__ = ['DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST', 'SETTINGS', 'SOURCES',
-           'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'add_guide_flags', 'add_score_flags', 'guide',
-           'phases', 'read_scores', 'score_names', 'song_of']
-
-#: Note arrays beside the features, by tag: the aligned score as it is, the coarse one as it is, and what the network
-#: is trained with, widened by the tolerance of an alignment.
-ALIGNED, COARSE, WIDENED = '__g_', '__b_', '__e_'
+__all__ = ['ALIGNED', 'COARSE', 'DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST',
+           'SETTINGS', 'SOURCES', 'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'WIDENED', 'add_guide_flags',
+           'add_score_flags', 'guide', 'phases', 'read_scores', 'score_names', 'song_of']
 
 #: Beside features: how their notes were made.
 NOTES_FILE = 'notes.json'

@@ -18,7 +18,7 @@ from examples.dsd100 import recipe
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     flags = program.parser('trainCNN.py', __doc__.split('\n')[0],
-                             {'model': 'dsd_fft_1024', 'feature_path': '<db>/transforms/t1'})
+                           {'model': 'dsd_fft_1024', 'feature_path': '<db>/transforms/t1'})
     flags.add_arg('--independent_other', action='store_true',
                   help='decode "other" by a branch of its own; the published network decodes it by that of "bass"')
     return program.main(argv, flags, recipe.RECIPE)

@@ -2,6 +2,7 @@
 import dataclasses
 import os
 
+from deepconvsep.data.reading import TAG
 from deepconvsep.errors import UsageError
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
@@ -64,7 +65,7 @@ def song_of(name):
     >>> song_of('10161_chorus__m_.data'), song_of('10161_verse__m_.data')
     ('10161', '10161')
     """
-    clip = name[:-len('_m_.data')].rstrip('_')
+    clip = name[:-len(TAG)].rstrip('_')
     return clip.rpartition('_')[0] or clip
 
 

@@ -18,7 +18,7 @@ from examples.ikala import recipe
 def main(argv=None):
     """Train by the flags `argv`; return the exit code."""
     flags = program.parser('trainCNN.py', __doc__.split('\n')[0],
-                             {'model': 'fft_1024', 'overlap': 20, 'feature_path': '<db>/transforms/t1'})
+                           {'model': 'fft_1024', 'overlap': 20, 'feature_path': '<db>/transforms/t1'})
     flags.add_arg('--pool', type=command.switch, default=True, metavar='0|1',
                   help='max-pooling over frequency, as in the published model; 0: the network of the original\'s '
                        'training script, which its separation script cannot use')

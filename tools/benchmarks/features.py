@@ -2,7 +2,7 @@
 
     python tools/benchmarks/features.py [--minutes 2]
 
-Both write through features.save_tensor, to memory where the system has /dev/shm: the disk is not measured.
+Both write through tensors.save_tensor, to memory where the system has /dev/shm: the disk is not measured.
 """
 import argparse
 import os
