@@ -1,4 +1,5 @@
 """audio.py against recorded values and files written by other means."""
+import glob
 import os
 import struct
 import wave
@@ -6,6 +7,7 @@ import wave
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 
 import util
 from deepconvsep import audio
@@ -158,6 +160,27 @@ def test_no_file_is_left_behind_by_a_failure(tmp_path):
     with pytest.raises(InputError, match='cannot write'):
         audio.Writer(str(tmp_path / 'x.wav'), 44100, channels=5000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mp3_of_a_low_bit_rate_is_read_as_in_one_go(tmp_path):
+    stems = glob.glob(os.path.join(ROOT, 'tools', 'demo_data', '01-*.flac'))
+    chorale = sum(soundfile.read(stem)[0] for stem in sorted(stems))
+    soundfile.write(str(tmp_path / 'x.mp3'), chorale, 44100, bitrate_mode='VARIABLE', compression_level=.6)
+    whole = soundfile.read(str(tmp_path / 'x.mp3'))[0]
+    assert len(stems) == 4 and np.array_equal(audio.read(str(tmp_path / 'x.mp3'))[0][:, 0], whole)
+
+
+def test_the_length_of_an_mp3_may_be_an_estimate(tmp_path, caplog):
+    soundfile.write(str(tmp_path / 'x.mp3'), np.random.RandomState(1).normal(0, .1, 441000), 44100,
+                    bitrate_mode='CONSTANT', compression_level=.9)
+    with audio.Reader(str(tmp_path / 'x.mp3')) as reader:
+        reader.frames += 4000
+        assert sum(map(len, reader.blocks())) == 441000
+    assert not caplog.records and not reader.cut_off
+    with audio.Reader(str(tmp_path / 'x.mp3')) as reader:
+        reader.frames += 20000
+        assert sum(map(len, reader.blocks())) == 441000 and reader.cut_off
+    assert 'it was cut off; 10.00 s were read' in caplog.text
 
 
 def test_recorded_circular_shift(golden, golden_json):

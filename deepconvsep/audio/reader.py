@@ -35,7 +35,7 @@ class Reader:
         Sample rate in Hz.
     channels : int
     frames : int
-        Samples per channel, as the header says.
+        Samples per channel, as the header says; of an MP3 file without one, an estimate.
     subtype : str
         Sample format, such as 'PCM_16', by libsndfile's name.
     full_scale : float
@@ -67,6 +67,12 @@ class Reader:
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
         self.subtype = self._file.subtype
+        self._spare = 0   # frames that may be missing
+        if self._file.format == 'MP3':
+            # soundfile seeks after each read of what it can seek in, after which the decoder lacks what earlier
+            # frames keep for later ones; and where there is no header, the number of frames is an estimate
+            self._file.seekable = lambda: False
+            self._spare = max(8 * 1152, self.frames // 100)
         self.cut_off = _is_cut_off(self._file.extra_info)
         self._bits = BITS.get(self.subtype)
         self.full_scale = 1 - 2. ** (1 - self._bits) if self._bits else 1.
@@ -112,7 +118,7 @@ class Reader:
             yield self._full_scale(block)
         if not done:
             logger.warning('%s holds no samples', self.path)
-        self.cut_off = self.cut_off or done < self.frames
+        self.cut_off = self.cut_off or done < self.frames - self._spare
         if self.cut_off:
             logger.warning('%s is shorter than its header says: it was cut off; %.2f s were read',
                            self.path, done / self.rate)
