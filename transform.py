@@ -5,6 +5,8 @@ samples has ``ceil(L / hop) + 2`` frames, and analysis followed by synthesis ret
 All arithmetic is float64. Source: the original's `transform.py`; P. Chandna, M. Miron, J. Janer and
 E. Gomez, "Monoaural audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
 """
+import os
+
 import numpy as np
 
 from deepconvsep import stft
@@ -140,7 +142,7 @@ class Transforms:
         # a saveTensor of a subclass may have only the arguments of the original's
         more = () if np.dtype(dtype) == np.float64 else (dtype,)
         if save and out_path is not None:
-            self.out_path = out_path
+            self.out_path = os.fspath(out_path)
             self.saveTensor(mags, '_%s_m_' % self.suffix, *more)
             if phase:
                 self.saveTensor(phases, '_%s_p_' % self.suffix, *more)

@@ -19,7 +19,8 @@ __all__ = ['Separator', 'separate', '__version__']
 
 
 def __getattr__(name):
-    if name in ('Separator', 'separate'):
-        from deepconvsep import api
-        return getattr(api, name)
+    if name in ('Separator', 'api', 'separate'):
+        import importlib
+        api = importlib.import_module('deepconvsep.api')
+        return api if name == 'api' else getattr(api, name)
     raise AttributeError('module %r has no attribute %r' % (__name__, name))

@@ -1,5 +1,6 @@
 """Separation from Python: of a signal in memory, or of a stream."""
 import numbers
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ class Separator:
 
     Parameters
     ----------
-    model : str
+    model : str or os.PathLike
         The path of a model, ``.pkl`` or ``.npz``, or the name of one that ships. Default: `bach10_compact`, which
         separates chorales into bassoon, clarinet, saxophone and violin.
     engine : {'theano', 'numpy'}, optional
@@ -61,7 +62,7 @@ class Separator:
     """
 
     def __init__(self, model=recipes.DEFAULT_MODEL, engine=None, batch_size=32, method='network'):
-        loaded = store.load(known.locate(model), architecture.KNOWN, 'deepconvsep')
+        loaded = store.load(known.locate(os.fspath(model)), architecture.KNOWN, 'deepconvsep')
         self._recipe = recipes.of_network(loaded.network)
         self.network, self.settings = loaded.network, loaded.settings or self._recipe.legacy_settings
         self.sources = self.settings.sources

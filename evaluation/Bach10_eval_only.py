@@ -22,10 +22,11 @@ import numpy as np
 from deepconvsep import command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import bss_eval, program, records, stems
+from examples.bach10 import recipe
 
 logger = command.get_logger('evaluation')
 
-SOURCES = ('bassoon', 'clarinet', 'saxphone', 'violin')   # spelt as in the data set
+SOURCES = recipe.SOURCES
 CASES = ('gt', 'fast', 'slow', 'original')                # renderings of the Sibelius data set
 DATA_SETS = ('Bach10', 'Bach10 Sibelius')
 RULE = ('BSS Eval 3.0 sources on whole files, estimates in the order of best SIR as in the original; median and mean '
@@ -42,8 +43,7 @@ def main(argv=None):
     inside = os.path.join(args.db, 'Sources')
     root = inside if os.path.isdir(inside) else args.db
     pieces = [name for name in stems.folders(root, 'the Bach10 data set') if name[:1].isdigit()]
-    references = {piece: {'': {source: os.path.join(root, piece, '%s-%s.wav' % (piece, source)) for source in SOURCES}}
-                  for piece in pieces}
+    references = {piece: {'': dict(zip(SOURCES, recipe.stem_paths(root, piece, check=False)))} for piece in pieces}
     return evaluate(args, references, '-_', 'Bach10_eval_only_original')
 
 
@@ -137,7 +137,7 @@ def evaluate_piece(track, settings):
     if settings['v4']:
         facts['v4'] = program.v4_scores(sources, references[..., None], estimates[..., None], rate)
     quiet = program.silent(references), program.silent(estimates[scores.perm])
-    targets, results = {}, {'name': track.name}
+    targets, results = {}, {'name': records.matlab_name(track.name)}
     for index, source in enumerate(sources):
         values = {'SDR': scores.SDR[index], 'SIR': scores.SIR[index], 'SAR': scores.SAR[index]}
         targets[source] = records.describe({measure: [value] for measure, value in values.items()},

@@ -118,7 +118,7 @@ def evaluate_song(track, settings):
         facts['v4'].update(program.v4_scores((ACCOMPANIMENT,), references[4:2:-1], estimates[4:2:-1], rate))
     return (facts,
             {target: records.describe(scores[target], *quiet[target]) for target in targets},
-            {'results': dict({'name': track.name}, **{
+            {'results': dict({'name': records.matlab_name(track.name)}, **{
                 target: {measure.lower(): np.array(values) for measure, values in scores[target].items()}
                 for target in targets})})
 

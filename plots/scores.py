@@ -65,9 +65,15 @@ def read_scores(folder, measure):
                 value = tables.over_windows(records.decode(result['scores'][measure]))
                 rows.append({'dB': value if np.isfinite(value) else np.nan, 'target': target,
                              'approach': record['method'], 'subset': record['subset'], 'track': record['track']})
+    table = pandas.DataFrame(rows)
+    keys = ['approach', 'subset', 'track', 'target']
+    if rows and table.duplicated(keys).any():
+        twice = table[table.duplicated(keys)].iloc[0]
+        raise InputError('%s holds the results of %s by %s more than once: give a folder that has them once'
+                         % (folder, twice['track'], twice['approach']))
     if not rows:
         raise InputError('%s holds no results, expected the .json files of an evaluation program' % folder)
-    return pandas.DataFrame(rows)
+    return table
 
 
 def draw(table, measure, subset):

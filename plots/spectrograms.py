@@ -27,7 +27,8 @@ def main(argv=None):
     flags = command.Parser(description='Draw spectrograms of a mixture, its separated stems and the true ones.')
     flags.add_arg('--mixture', type=command.path, required=True, metavar='FILE')
     flags.add_arg('--estimates', type=command.path, required=True, metavar='FOLDER', help='the separated stems')
-    flags.add_arg('--references', metavar='FOLDER', help='the true stems; those of an accompaniment may be missing')
+    flags.add_arg('--references', type=command.path, metavar='FOLDER',
+                  help='the true stems; those of an accompaniment may be missing')
     flags.add_arg('--start', type=command.non_negative_float, default=0., help='where to begin, in seconds')
     flags.add_arg('--seconds', type=command.positive_float, default=10., help='how much to show')
     flags.add_arg('--highest', type=command.positive_float, default=8000., help='highest frequency shown, in Hz')

@@ -1,7 +1,13 @@
 """deepconvsep.separate, deepconvsep.Separator and the command `deepconvsep`: recorded stems, streams, bad input."""
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import soundfile
+from conftest import ROOT
 
 import deepconvsep
 from deepconvsep import __main__ as program
@@ -90,6 +96,17 @@ def test_a_separator_that_cannot_be(more, message):
 def test_a_signal_in_place_of_its_blocks():
     with pytest.raises(InputError, match=r'got .*0.* as a block, expected .* or a whole signal to separate\(\)'):
         next(deepconvsep.Separator(engine='numpy').stream(np.zeros(2000), 44100))
+
+
+def test_a_model_by_its_path(golden, mixture):
+    path = pathlib.Path(golden('5_end_to_end/dsd/model_dsd.pkl'))
+    assert deepconvsep.Separator(path, engine='numpy').sources == STEMS
+
+
+def test_the_interface_describes_itself():
+    done = subprocess.run([sys.executable, '-c', 'import deepconvsep; help(deepconvsep.api)'], cwd=ROOT,
+                          capture_output=True, text=True, env=dict(os.environ, PAGER='cat', MANPAGER='cat'))
+    assert done.returncode == 0 and 'Separation from Python' in done.stdout
 
 
 def test_names_that_are_not_there():

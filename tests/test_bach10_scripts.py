@@ -139,6 +139,22 @@ def test_only_separating(script, bach10, sibelius, tmp_path):
                       sum_of(recipe.sibelius_paths(sibelius, PIECES[0], style)))
 
 
+def test_only_separating_is_not_for_another_network(script, bach10, tmp_path):
+    constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')
+    done = script(FOLDER + 'trainCNNbach10.py', '--db', bach10, '--output', tmp_path, '--skip_train', '--network',
+                  'compact', '--bottleneck', 64)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) < 3
+    assert '--network asks for another network than the compact Bach10 network, which' in done.stderr
+
+
+def test_a_data_set_with_percent_signs_in_its_path(bach10, sibelius, tmp_path):
+    os.symlink(bach10, str(tmp_path / '50%d %s'))
+    paths = recipe.stem_paths(str(tmp_path / '50%d %s'), PIECES[0])
+    assert len(paths) == 4 and all(map(os.path.isfile, paths))
+    os.symlink(sibelius, str(tmp_path / '%%'))
+    assert all(map(os.path.isfile, recipe.sibelius_paths(str(tmp_path / '%%'), PIECES[0], 'fast')))
+
+
 @pytest.mark.parametrize('args, scale', [([], .2), (['--scale_factor_test', '0.25'], .25)])
 def test_scale_of_the_test_songs(monkeypatch, bach10, tmp_path, args, scale):
     constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')

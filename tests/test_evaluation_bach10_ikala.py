@@ -34,6 +34,14 @@ def test_bach10_as_the_matlab_code(tree, script, golden, tmp_path):
                           golden('8_evaluation/bach10_results.mat'))
 
 
+def test_a_saxophone_of_the_data_set_spelt_as_such(tree, script):
+    root = tree('bach10_tree')
+    rename(os.path.join(root, 'Bach10', 'Sources'), 'saxphone', 'saxophone')
+    out = passed(script('-m', 'evaluation.Bach10_eval_only', '--estimates', os.path.join(root, 'estimates'), '--quiet',
+                        '--db', os.path.join(root, 'Bach10')))
+    assert 'saxphone' in out
+
+
 def test_bach10_in_another_order_is_said(tree, script):
     folder = os.path.join(tree('bach10_tree'), 'estimates', 'm1')
     bassoon, violin = (os.path.join(folder, '01-AchGottundHerr-%s.wav' % name) for name in ('bassoon', 'violin'))

@@ -87,7 +87,7 @@ def test_the_whole_chain(script, tmp_path):
     assert varied.returncode == 0, varied.stderr
     assert '--variants 1 --ways shift' in varied.stdout and '| compact+shift_within |' in varied.stdout
     trained = sorted(os.listdir(str(tmp_path / 'out' / 'folds' / 'compact+shift_within_sectoid_b')))
-    assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', 'v1')
+    assert trained == ['sectoid_a_01%s__m_.%s' % (more, ending) for more in ('', '_v1')
                        for ending in ('data', 'json', 'shape')]
     methods = json.loads((tmp_path / 'out' / 'scores.json').read_text())['methods']
     assert set(methods['compact+shift_within']['songs']) == {'sectoid_b'}

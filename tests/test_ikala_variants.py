@@ -27,7 +27,7 @@ def made(db, name, count=4, **more):
 
 def test_a_gain_is_all_that_changes(db):
     clip = audio.read(str(db / 'Wavfile' / 'a_1.wav'))[0]
-    _, (mixture, voice, music) = made(db, 'a_1v2', ways=('gain',))[0], made(db, 'a_1v2', ways=('gain',))[1].T
+    _, (mixture, voice, music) = made(db, 'a_1_v2', ways=('gain',))[0], made(db, 'a_1_v2', ways=('gain',))[1].T
     np.testing.assert_array_equal(mixture, voice + music)
     factors = [np.dot(found, whole) / np.dot(whole, whole) for found, whole in zip((music, voice), clip.T)]
     np.testing.assert_allclose(music, factors[0] * clip[:, 0], atol=1e-12)
@@ -39,7 +39,7 @@ def test_a_voice_comes_from_its_own_song(db):
     """Every voice is a clip of the same song, turned around; the music is that of the clip."""
     found = set()
     for number in range(1, 9):
-        song, samples = made(db, 'a_1v%d' % number, 8, ways=('shift',))
+        song, samples = made(db, 'a_1_v%d' % number, 8, ways=('shift',))
         clip, other = (audio.read(path)[0] for path in song.paths)
         np.testing.assert_array_equal(samples[:, 2], clip[:, 0])
         turned = np.fft.irfft(np.fft.rfft(samples[:, 1]) * np.fft.rfft(other[:, 1]).conj())
@@ -52,7 +52,7 @@ def test_pitch_moves_a_sine(db):
     time = np.arange(44100) / 44100.
     both = np.stack([np.sin(2 * np.pi * 1000 * time)] * 2, axis=1)
     sound_tree.write(db / 'Wavfile' / 'c_1.wav', both)
-    song = {song.name: song for song in variants.songs(layout.clips(str(db)), 3, ways=('pitch',))}['c_1v3']
+    song = {song.name: song for song in variants.songs(layout.clips(str(db)), 3, ways=('pitch',))}['c_1_v3']
     samples = np.concatenate(list(song.read(song.paths, 44100, 44100, recipe.SETTINGS)))
     draw = song.read.args[0]
     assert draw.gains == (0, 0) and draw.shift == 0 and 0.1 < abs(draw.semitones) <= 1
@@ -65,7 +65,7 @@ def test_draws_depend_on_seed_number_and_clip_alone(db):
         layout.clips(str(db)), count, seed=seed)) for count, seed in ((2, 0), (4, 0), (2, 1)))
     assert all(again[name] == draw != other[name] for name, draw in first.items())
     assert len(set(again.values())) == len(again) == 12
-    assert first['a_1v1'].gains == variants.songs(layout.clips(str(db)), 1, ways=('gain',))[0].read.args[0].gains
+    assert first['a_1_v1'].gains == variants.songs(layout.clips(str(db)), 1, ways=('gain',))[0].read.args[0].gains
 
 
 def test_the_features_of_variants(script, db):
@@ -73,27 +73,27 @@ def test_the_features_of_variants(script, db):
     done = script(*flags, '--nprocs', 2)
     assert done.returncode == 0 and done.stderr == ''
     names = sorted(path.name[:-len('__m_.data')] for path in (db / 'f').glob('*.data'))
-    assert names == sorted(clip + more for clip in ('a_1', 'a_2', 'b_1') for more in ('', 'v1', 'v2'))
+    assert names == sorted(clip + more for clip in ('a_1', 'a_2', 'b_1') for more in ('', '_v1', '_v2'))
     assert {recipe.song_of(name + '__m_.data') for name in names} == {'a', 'b'}
     assert tensors.load_tensor(str(db / 'f' / 'a_1.data'), '__m_').shape == tensors.load_tensor(
-        str(db / 'f' / 'a_1v1.data'), '__m_').shape
+        str(db / 'f' / 'a_1_v1.data'), '__m_').shape
     before = {path.name: path.stat().st_mtime_ns for path in (db / 'f').glob('*.data')}
-    (db / 'f' / 'a_1v1__m_.shape').unlink()
-    kept = (db / 'f' / 'a_1v1__m_.data').read_bytes()
+    (db / 'f' / 'a_1_v1__m_.shape').unlink()
+    kept = (db / 'f' / 'a_1_v1__m_.data').read_bytes()
     assert script(*flags, '--nprocs', 1).returncode == 0
-    assert (db / 'f' / 'a_1v1__m_.data').read_bytes() == kept
+    assert (db / 'f' / 'a_1_v1__m_.data').read_bytes() == kept
     assert {path.name for path in (db / 'f').glob('*.data')
-            if path.stat().st_mtime_ns != before[path.name]} == {'a_1v1__m_.data'}
+            if path.stat().st_mtime_ns != before[path.name]} == {'a_1_v1__m_.data'}
     other = script(*flags, '--seed', 1)
     assert other.returncode == 1 and "'seed': 0" in other.stderr and 'choose another --feature_path' in other.stderr
     assert len(other.stderr.splitlines()) == 1
     fewer = [SCRIPT, '--db', db, '--feature_path', db / 'f', '--variants', 1, '--quiet']
     less = script(*fewer)
     assert less.returncode == 1 and len(less.stderr.splitlines()) == 1
-    assert 'has 3 variants that --variants 1 does not make, a_1v2, ...: give the number' in less.stderr
+    assert 'has 3 variants that --variants 1 does not make, a_1_v2, ...: give the number' in less.stderr
     assert {path.name for path in (db / 'f').glob('*.data')} == set(before)
     less = script(*fewer, '--overwrite')
-    assert less.returncode == 0 and 'removed the features of 3 variants that are not made now, a_1v2' in less.stderr
+    assert less.returncode == 0 and 'removed the features of 3 variants that are not made now, a_1_v2' in less.stderr
     assert sorted(path.name for path in (db / 'f').glob('*v2__*')) == []
     assert len(list((db / 'f').glob('*v1__m_.*'))) == 9
     for flag in (('--seed', 3), ('--ways', 'gain')):

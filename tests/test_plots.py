@@ -119,6 +119,12 @@ def test_scores_per_track_with_published_lines(dsd):
     assert not lines_of(scores.draw(other, 'SDR', 'Test').axes[0]), 'no published line for another data set'
 
 
+def test_a_track_that_is_there_twice_is_refused(dsd):
+    shutil.copytree(dsd, os.path.join(dsd, 'copy'))
+    with pytest.raises(InputError, match=r'holds the results of [abc]\.json by net more than once: give a folder'):
+        scores.read_scores(dsd, 'SDR')
+
+
 def test_scores_from_the_command_line(dsd, script, tmp_path):
     process = script('-m', 'plots.scores', '--input', dsd, '--output', tmp_path / 'out', '--format', 'png',
                      env=NO_DISPLAY)

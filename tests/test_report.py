@@ -131,6 +131,32 @@ def test_scores_are_those_of_mir_eval(separated):
                                [values.mean() for values in best[:3]], atol=0.06)
 
 
+def test_true_stems_are_not_replaced(script, separated, tmp_path):
+    """Neither by stems of the same names, nor by a separation that a mistyped input turned into one with a title."""
+    folder = tmp_path / 'true'
+    shutil.copytree(str(separated / 'true'), str(folder))
+    for source in ('bassoon', 'clarinet', 'saxophone', 'violin'):
+        shutil.copy(str(folder / ('%s_%s.wav' % (HOSTILE, source))), str(folder / (source + '.flac')))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    arguments = (SCRIPT, '-i', separated / (HOSTILE + '.wav'), '-o', folder, '-m', separated / 'model.pkl',
+                 '--overwrite')
+    done = script(*arguments, '--report', '--references', folder)
+    assert done.returncode == 2 and 'as a true stem, which this separation would write: give another' in done.stderr
+    done = script(*arguments, '--report', 'x.WAV')
+    assert done.returncode == 2 and '--report took x.WAV for its title' in done.stderr
+    done = script(*arguments, '--report', '--references', '')
+    assert done.returncode == 2 and 'expected a path' in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_in_the_place_of_a_stem(script, separated, tmp_path):
+    (tmp_path / (HOSTILE + '_clarinet.wav')).mkdir()
+    done = script(SCRIPT, '-i', separated / (HOSTILE + '.wav'), '-o', tmp_path, '-m', separated / 'model.pkl',
+                  '--overwrite')
+    assert done.returncode == 1 and 'is a folder, expected to write a stem there' in done.stderr
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_flags_that_do_not_fit(script, separated):
     flags = ['-i', HOSTILE + '.wav', '-m', 'model.pkl', '--quiet']
     done = script(SCRIPT, *flags, '-o', 'a', '--references', 'true', cwd=separated)
@@ -169,9 +195,11 @@ def test_a_former_page_and_accompaniment_do_not_stay_beside_new_stems(script, se
     assert refused.returncode == 1 and len(os.listdir(str(folder))) == 9
     done = script(*arguments, '--overwrite')
     assert done.returncode == 0, done.stderr
-    assert sorted(os.listdir(str(folder))) == sorted(['notes.txt'] + [name for name in stems
-                                                                      if 'accompaniment' not in name])
-    assert done.stderr.count(', which belonged to the stems that are replaced') == 2
+    other = stems[1][:-4] + '.flac'   # that no page shows: it may be of somebody else
+    assert sorted(os.listdir(str(folder))) == sorted(['notes.txt', other] + [name for name in stems
+                                                                             if 'accompaniment' not in name])
+    assert done.stderr.count(', which belonged to the stems that are replaced') == 1
+    assert done.stderr.count('.flac stays beside the new stems, which it does not belong to: remove it, if') == 1
     assert 'index.html, which showed the stems that are replaced: --report writes it again' in done.stderr
 
 

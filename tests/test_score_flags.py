@@ -73,6 +73,22 @@ def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
             or advised[0] == '--score_tempo' and abs(float(advised[1]) - 1) < .01, done.stderr
 
 
+def test_scores_in_a_folder_called_like_the_piece(trees, tmp_path):
+    """That of a mixture in a folder of its piece is the piece's."""
+    (tmp_path / 'scores').mkdir()
+    write_scores(tmp_path / 'scores' / 'one', tune(1, 12.))
+    for path in ('pieces/one/mixture.wav', 'pieces/one.wav'):
+        found = recipe.read_scores(str(tmp_path / path), flags(scores=str(tmp_path / 'scores')))
+        np.testing.assert_allclose(found[0], tune(1, 12.)[0], atol=2e-4)
+
+
+def test_notes_that_are_all_too_short_are_refused(script, trees, tmp_path):
+    done = script(SEPARATE, '-i', trees / 'x.wav', '--scores', trees / 'right', '--score_tempo', 1000, '-o',
+                  tmp_path / 'out', '--quiet')
+    assert done.returncode == 1 and 'check --score_tempo (1 for times in seconds, 1000 for' in done.stderr
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_second_score_of_an_instrument_is_said(script, trees, tmp_path):
     shutil.copytree(trees / 'right', tmp_path / 'scores')
     (tmp_path / 'scores' / 'violin_b.mid').write_bytes(b'')

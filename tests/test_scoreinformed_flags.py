@@ -45,6 +45,32 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
     assert score.tolerance == .1 and score.legacy  # as the features were made
 
 
+def test_the_timing_that_has_notes_is_trained_on(monkeypatch, tmp_path):
+    for style in ('gt', 'original'):
+        (tmp_path / PIECES[0] / style).mkdir(parents=True)
+    (tmp_path / PIECES[0] / 'original' / 'a__e_.data').touch()
+    seen = []
+    monkeypatch.setattr('deepconvsep.training.program.run', lambda flags, *rest, **at_test: seen.append(flags.model))
+    trainCNNrwc.main(['--db', 'DB', '--feature_path', str(tmp_path)])
+    assert seen == ['CNNrwc_se1_original']
+
+
+@pytest.mark.parametrize('there, args, message', [
+    (['', '_original'], ['--skip_train'], 'model_CNNrwc_se1.pkl and '),
+    (['_gt', '_original'], ['--skip_train'], 'give --gt 0 or 1, or another --model with --skip_train'),
+    (['', '_gt'], ['--skip_train', '--gt', '0'], 'cannot read '),
+    (['_original'], ['--resume'], 'model_CNNrwc_se1_original.pkl: give --gt 0 to go on with that')])
+def test_a_model_of_another_timing_is_not_taken(script, tmp_path, there, args, message):
+    for folder in (tmp_path / PIECES[0] / 'gt', tmp_path / 'models'):
+        folder.mkdir(parents=True)
+    for leaf in ('01-AchGottundHerr-%s.wav' % source for source in recipe.SOURCES):
+        (tmp_path / PIECES[0] / leaf).touch()
+    for name in there:
+        (tmp_path / 'models' / ('model_CNNrwc_se1%s.pkl' % name)).touch()
+    done = script(FOLDER + 'trainCNNrwc.py', '--db', tmp_path, '--feature_path', tmp_path, *args)
+    assert done.returncode and message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize('args, code, message', [
     (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
     (['--function', 'build_ca_1x1', '--bottleneck', '9'], 2, 'has no bottleneck: leave out --bottleneck'),

@@ -18,7 +18,6 @@ from conftest import ROOT
 from deepconvsep.features import tensors
 from deepconvsep.metrics import bss_eval
 from deepconvsep.training import lock, program
-from examples.dsd100 import recipe
 from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
@@ -136,17 +135,26 @@ def test_songs_that_left_the_dataset_are_named(dsd100, tmp_path, caplog):
     assert len(paths) >= 2
     shutil.copytree(dsd100 / 'Mixtures', tmp_path / 'Mixtures')
     shutil.copytree(dsd100 / 'Sources', tmp_path / 'Sources')
-    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
+    program.warn_of_removed(paths, [str(tmp_path), None])
     assert not caplog.records
     for kind in ('Mixtures', 'Sources'):
         shutil.rmtree(tmp_path / kind / 'Dev' / '002 - B_2')
-    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
-    assert len(caplog.records) == 1 and '1 songs are trained on, although' in caplog.text
-    assert '002 - B_2; remove their features' in caplog.text and '001 - A' not in caplog.text
+    program.warn_of_removed(paths, [str(tmp_path), None])
+    assert len(caplog.records) == 1 and '1 files of features are trained on, although' in caplog.text
+    assert '002 - B_2_0__m_.data; compute them again' in caplog.text and '001 - A' not in caplog.text
+    caplog.clear()
+    shutil.copytree(dsd100 / 'Mixtures' / 'Dev' / '002 - B_2', tmp_path / 'Mixtures' / 'Dev' / '002 - B_2')
+    shutil.copytree(dsd100 / 'Sources' / 'Dev' / '002 - B_2', tmp_path / 'Sources' / 'Dev' / '002 - B_2')
+    program.warn_of_removed(paths, [str(tmp_path), None])
+    assert not caplog.records
+    with open(tmp_path / 'Mixtures' / 'Dev' / '002 - B_2' / 'mixture.wav', 'ab') as sound:
+        sound.write(b'changed')
+    program.warn_of_removed(paths, [str(tmp_path), None])
+    assert '002 - B_2_0__m_.data; compute them again' in caplog.text and '001 - A' not in caplog.text
     caplog.clear()
     shutil.rmtree(tmp_path / 'Mixtures')
     shutil.rmtree(tmp_path / 'Sources')
-    program.warn_of_removed(paths, [str(tmp_path), None], recipe.RECIPE)
+    program.warn_of_removed(paths, [str(tmp_path), None])
     assert not caplog.records, 'features without their dataset are no mistake'
 
 

@@ -64,6 +64,15 @@ def describe(scores, silent_references, silent_estimates, otherwise='no energy t
             'not_scored': {reason: np.flatnonzero(where).tolist() for reason, where in reasons.items() if where.any()}}
 
 
+def matlab_name(name):
+    r"""A name of a track as text of MATLAB, which has no bytes that are not UTF-8: these are escaped.
+
+    >>> matlab_name('101 - Liebe'), matlab_name('101 - bad\udcff')
+    ('101 - Liebe', '101 - bad\\udcff')
+    """
+    return name.encode('utf-8', 'backslashreplace').decode()
+
+
 def write(track, settings, inputs, facts, targets, mat):
     """Write ``<results>.mat`` and then ``<results>.json``, which marks the track as finished; the folder must exist.
 

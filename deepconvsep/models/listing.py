@@ -16,7 +16,8 @@ def main(argv=None, prog='deepconvsep.models'):
     """List or verify by the flags `argv`; return the exit code: 1 when a model is damaged or unknown."""
     parser = command.Parser(prog=prog, description='List the models of this project, or say what models of yours are.',
                             fromfile_prefix_chars=None)
-    parser.add_arg('--verify', nargs='+', metavar='FILE', help='models, .pkl or .npz, or names of this project\'s')
+    parser.add_arg('--verify', nargs='+', type=command.path, metavar='FILE',
+                   help='models, .pkl or .npz, or names of this project\'s')
     flags = parser.parse_args(argv)
     if flags.verify:
         return describe_all(flags.verify, known.locate)

@@ -35,6 +35,9 @@ LEGACY_SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings(legac
 #: Ending of the names of the scores that a separation reads.
 TEST_ENDING = '_b'
 
+#: Notes are longer than that, in seconds, or their times are in another unit.
+SHORTEST = .01
+
 #: Of the four, only a clarinet has weak even harmonics.
 TRAITS = tuple(Traits(*limits, hollow=instrument == 'clarinet')
                for instrument, limits in zip(INSTRUMENTS, bach10.RANGES))
@@ -105,6 +108,10 @@ def check_within(scores, read, path):
     """Raise InputError when the files `read` have notes, but none of the `scores` is left within the sound `path`."""
     with mixture.open_sound(path) as sound:
         seconds = sound.frames / sound.rate
+    longest = max((note.offset - note.onset for notes in scores for note in notes), default=SHORTEST)
+    if longest < SHORTEST:
+        raise InputError('no note of the scores %s, ... is longer than %.2g s: check --score_tempo (1 for times in '
+                         'seconds, 1000 for milliseconds)' % (read[0], longest))
     onsets = [note.onset for notes in scores for note in notes]
     if min(onsets, default=seconds) >= seconds and any(map(read_score, read)):
         where = 'the first begins at %.1f s' % min(onsets) if onsets else 'all end before 0 s'
@@ -127,7 +134,9 @@ def score_paths(path, flags):
     """The files that :func:`read_scores` reads."""
     first = path if isinstance(path, str) else path[0]
     folder = flags.scores or os.path.dirname(first) or os.curdir
-    name = os.path.splitext(os.path.basename(first))[0] if first is path else os.path.basename(os.path.dirname(first))
+    name = os.path.splitext(os.path.basename(first))[0]
+    if first is not path or name == 'mixture':   # the folder bears the name of the piece
+        name = os.path.basename(os.path.dirname(os.path.abspath(first)))
     own = os.path.join(folder, name)
     folder = own if flags.scores and os.path.isdir(own) else folder
     try:

@@ -1,7 +1,8 @@
 """What a former separation left: stems among the inputs, and what lies beside those that --overwrite replaces.
 
 The stems themselves are replaced. Their accompaniment, their versions in the other format and a page that shows them
-are not when the flags do not ask for these any more: they are removed.
+are not when the flags do not ask for these any more: what such a page shows is removed with it, and what may be of
+somebody else is named.
 """
 import contextlib
 import html
@@ -16,6 +17,8 @@ from deepconvsep.separation.plan import FORMATS, is_batch
 
 logger = command.get_logger('separate')
 
+#: What tells a page of this project from others.
+MARK = b'<meta name="generator" content="DeepConvSep">'
 #: No page is nearly as large: its pictures and sounds are files.
 MAX_PAGE = 1 << 24
 
@@ -79,16 +82,21 @@ def remove(plan, inputs, sources, recipe, flags):
     """
     kept = {os.path.realpath(path) for path in inputs}
     several = is_batch(flags.ifile)
+    page = os.path.join(flags.odir, PAGE)
+    links = page_links(page)
+    shown = {os.path.normpath(os.path.join(flags.odir, link)) for link in links}
     for path, outputs, *_ in plan:
         for stem in recipe.stem_names(inputs[path], (*sources, 'accompaniment'), several):
             for format in FORMATS:
                 other = os.path.join(flags.odir, stem + '.' + format.lower())
-                if other not in outputs and os.path.realpath(other) not in kept and os.path.lexists(other):
+                if other in outputs or os.path.realpath(other) in kept or not os.path.lexists(other):
+                    continue
+                if os.path.normpath(other) in shown:
                     _unlink(other)
                     logger.warning('removed %s, which belonged to the stems that are replaced', other)
-    page = os.path.join(flags.odir, PAGE)
-    links = page_links(page)
-    shown = {os.path.normpath(os.path.join(flags.odir, link)) for link in links}
+                else:
+                    logger.warning('%s stays beside the new stems, which it does not belong to: remove it, if it is of '
+                                   'a former separation', other)
     if shown & {os.path.normpath(output) for _, outputs, *_ in plan for output in outputs}:
         for link in links:
             if link.startswith(ASSETS + '/') and os.pardir not in link.split('/'):
@@ -102,13 +110,15 @@ def remove(plan, inputs, sources, recipe, flags):
 
 
 def page_links(page):
-    """The relative paths that a page leads to; none when there is no page, or it cannot be read."""
+    """The relative paths that a page of this project leads to; none of another, and where it cannot be read."""
     try:
         with open(page, 'rb') as source:
-            text = source.read(MAX_PAGE).decode('utf-8', 'replace')
+            text = source.read(MAX_PAGE)
     except OSError:
         return set()
-    values = (html.unescape(value) for value in re.findall(r'="([^"]+)"', text))
+    if MARK not in text:
+        return set()
+    values = (html.unescape(value) for value in re.findall(r'="([^"]+)"', text.decode('utf-8', 'replace')))
     return {os.fsdecode(urllib.parse.unquote_to_bytes(value)) for value in values}
 
 

@@ -5,15 +5,16 @@ import os
 import platform
 import sys
 
-from deepconvsep import files
+from deepconvsep import command, files
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.separation.plan import SOUND_FILES
 
 
 def add_flags(flags):
     """Add the flags to a parser."""
     flags.add_arg('--report', nargs='?', const='', default=None, metavar='TITLE',
                   help='also write index.html: players, spectrograms, settings and, with --references, scores')
-    flags.add_arg('--references', default=None, metavar='DIR',
+    flags.add_arg('--references', type=command.path, default=None, metavar='DIR',
                   help='the true stems, for --report: <source>, <name>-<source> or <name>_<source>, .wav or .flac, in '
                        'DIR or in DIR/<name>')
 
@@ -29,9 +30,9 @@ def check(flags):
     if flags.references and flags.report is None:
         raise UsageError('--references is for the page of --report: give both')
     if flags.report is not None:
-        if flags.report and os.path.exists(flags.report):
-            raise UsageError('--report took %s for its title, and there is a file or folder of that name: give '
-                             '--report behind the inputs, or another TITLE' % flags.report)
+        if os.path.exists(flags.report) or flags.report.lower().endswith(SOUND_FILES):
+            raise UsageError('--report took %s for its title, which is the name of a file or folder: give --report '
+                             'behind the inputs, or another TITLE' % flags.report)
         from deepconvsep.report import page as report
         page = os.path.join(flags.odir, report.PAGE)
         if os.path.lexists(page) and not flags.overwrite:
@@ -53,12 +54,17 @@ def songs(plan, names, settings, flags):
     from deepconvsep.metrics import compare
     from deepconvsep.report import page as report
     found = []
+    replaced = {os.path.realpath(output) for _, outputs, _ in plan for output in outputs}
     for path, outputs, _ in plan:
         name = names[path]
         song = report.Song(name, path, dict(zip(settings.sources + ('all but ' + settings.sources[0],), outputs)),
                            downmix=settings.downmix)
         if flags.references:
             song.references = compare.find_references(flags.references, name, settings.sources)
+            own = [stem for stem in song.references.values() if os.path.realpath(stem) in replaced]
+            if own:
+                raise UsageError('--references has %s as a true stem, which this separation would write: give another '
+                                 'folder with -o, or with --references' % own[0])
             compare.check(path, song.references)
             same = [other.mixture for other in found if other.references == song.references]
             if same:

@@ -122,8 +122,13 @@ def plan_outputs(inputs, odir, sources, format, stem_names, several):
     return plan
 
 
-def refuse_existing(plan):
-    """Raise InputError when an output is there already."""
+def refuse_existing(plan, overwrite=False):
+    """Raise InputError when an output is there already; with `overwrite`, when it is a folder."""
+    folders = [output for _, outputs in plan for output in outputs if os.path.isdir(output)]
+    if folders:
+        raise InputError('%s is a folder, expected to write a stem there: give another folder' % folders[0])
+    if overwrite:
+        return
     existing = [output for _, outputs in plan for output in outputs if os.path.lexists(output)]
     if existing:
         raise InputError('%s exists%s: give --overwrite or another folder'

@@ -143,8 +143,7 @@ def run(flags, inputs, recipe, loaded, program, argv):
     inputs = former.without_stems(inputs, flags.ifile, recipe, settings.sources)
     plan = plan_outputs(inputs, flags.odir, sources, flags.format, recipe.stem_names,
                         several=is_batch(flags.ifile))
-    if not flags.overwrite:
-        refuse_existing(plan)
+    refuse_existing(plan, flags.overwrite)
     plan, failures = readable(plan, recipe, settings, flags)
     songs = page.songs(plan, inputs, settings, flags)
     if plan:

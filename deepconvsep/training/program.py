@@ -103,22 +103,32 @@ def run(flags, recipe, feature_paths, **at_test):
         raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
     settings = recipe.settings_for(flags)
     settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
+    model = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
+    before = files.sha256(model) if os.path.exists(model) else None
     if not flags.skip_train:
         train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
         # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
         gc.collect()
         gc.collect()
-    if flags.skip_sep:
-        warn_of_stems(os.path.join(output, 'output', flags.model))
-        return 0
-    return separate_test_songs(flags, recipe, songs, output, at_test)
+    code = 0 if flags.skip_sep else separate_test_songs(flags, recipe, network, songs, output, at_test)
+    if not flags.skip_train and files.sha256(model) != before:
+        warn_of_stems(flags, output, [stem for _, stems in songs for stem in stems])
+    return code
 
 
-def warn_of_stems(folder):
-    """Say when there are stems of the model that was there before."""
-    if os.path.isdir(folder) and os.listdir(folder):
-        logger.warning('%s holds stems that an earlier model of this name made: separate again with --skip_train, or '
-                       'remove them', folder)
+def warn_of_stems(flags, output, written):
+    """Say when there are stems of the model that was there before, which are not among those `written` now."""
+    of_styles = flags.model + '_original'   # what the original calls the folder of Bach10 Sibelius
+    names = [flags.model] if os.path.exists(os.path.join(output, 'models', 'model_%s.pkl' % of_styles)) \
+        else [flags.model, of_styles]
+    known = {os.path.normpath(os.path.join(output, 'output', stem + '.wav')) for stem in written}
+    for folder in (os.path.join(output, 'output', name) for name in names):
+        left = [path for parent, _, leaves in os.walk(folder)
+                for path in (os.path.join(parent, leaf) for leaf in leaves)
+                if path.endswith('.wav') and os.path.normpath(path) not in known]
+        if left:
+            logger.warning('%s holds stems that an earlier model of this name made: separate again with --skip_train, '
+                           'or remove them: %s and %d more', folder, min(left), len(left) - 1)
 
 
 def refuse_idle(flags):
@@ -139,7 +149,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
             raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
     data, held_out, names = split(flags, recipe, feature_paths, settings)
     for part in filter(None, (data, held_out)):
-        warn_of_removed(part.feature_paths(), [flags.db, getattr(flags, 'dbs', None)], recipe)
+        warn_of_removed(part.feature_paths(), [flags.db, getattr(flags, 'dbs', None)])
     if data.input_size != network.feat_size:
         raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
                          % (feature_paths[0], data.input_size, network.feat_size))
@@ -169,24 +179,26 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         part.close()
 
 
-def warn_of_removed(paths, roots, recipe):
-    """Say which songs are trained on although the dataset does not hold them any more.
+def warn_of_removed(paths, roots):
+    """Say which features are trained on although the dataset does not hold the sounds, as they were, any more.
 
-    Their features tell what they were made from. Where nothing of that is in the folders `roots`, of any song, the
-    features have moved away from their dataset, and nothing is said.
+    The features tell what they were made from. Where the folders `roots` have that of none, the features have moved
+    away from their dataset, and nothing is said.
     """
-    there, gone = set(), set()
+    def is_there(name, entry):
+        found = [os.path.join(root, name) for root in roots if root and os.path.isfile(os.path.join(root, name))]
+        return any(os.path.getsize(path) == entry['size'] for path in found)
+    there, gone = 0, []
     for path in paths:
         record = feature_folder.read_record(path)
-        if record is not None:
-            found = any(os.path.exists(os.path.join(root, name))
-                        for name in record['made_from'] for root in roots if root)
-            (there if found else gone).add(os.path.join(os.path.dirname(path), recipe.song_of(os.path.basename(path))))
-    if there and gone - there:
-        names = sorted(gone - there)
-        logger.warning('%d songs are trained on, although the sounds that their features were made from are not in %s '
-                       'any more: %s%s; remove their features if they are not wanted', len(names),
-                       ' or '.join(filter(None, roots)), ', '.join(names[:5]), ', ...' if len(names) > 5 else '')
+        if record is not None and all(is_there(*source) for source in record['made_from'].items()):
+            there += 1
+        elif record is not None:
+            gone.append(path)
+    if there and gone:
+        logger.warning('%d files of features are trained on, although the sounds that they were made from are not in '
+                       '%s any more, or have changed: %s%s; compute them again, or remove them', len(gone),
+                       ' or '.join(filter(None, roots)), ', '.join(gone[:5]), ', ...' if len(gone) > 5 else '')
 
 
 def refuse_existing(flags, paths):
@@ -258,12 +270,25 @@ def refuse_others(flags, made_with, path):
                              % (name, getattr(flags, name), path, made_with[name]))
 
 
-def separate_test_songs(flags, recipe, songs, output, at_test):
-    """Separate mixtures with the trained model; `songs` and `at_test` as in :func:`run`."""
+def refuse_another_network(flags, network, loaded):
+    """Raise UsageError for flags that ask for another network than that of the model that is there."""
+    given = [name for name in ('network', 'pool', 'function', 'legacy', 'independent_other', 'bottleneck')
+             if name in flags.given]
+    differs = any(getattr(network, name, None) != getattr(loaded.network, name, None)
+                  for name in ('name', 'decoders', 'outputs', 'pool', 'hidden'))
+    if given and differs:
+        raise UsageError('--%s asks for another network than the %s, which %s holds: leave it out with --skip_train'
+                         % (given[0], loaded.network.name, loaded.path))
+
+
+def separate_test_songs(flags, recipe, network, songs, output, at_test):
+    """Separate mixtures with the trained model; `network`, `songs` and `at_test` as in :func:`run`."""
     loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
     if loaded.settings is None:
         logger.warning('%s is missing: the settings of this script are assumed', store.settings_path(loaded.path))
     own = {name: getattr(flags, name) for name in ('overlap', 'scale_factor') if name in flags.given}
+    if flags.skip_train:
+        refuse_another_network(flags, network, loaded)
     if flags.skip_train and loaded.settings is not None:
         refuse_others(flags, {**loaded.settings.to_dict(), 'time_context': loaded.network.time_context}, loaded.path)
     settings = loaded.settings or dataclasses.replace(recipe.settings, **own)

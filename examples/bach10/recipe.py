@@ -87,7 +87,7 @@ def stem_paths(db, piece, check=True):
 
     With `check`, InputError when one is missing; without, its path all the same.
     """
-    return [_existing(os.path.join(db, piece, '%s-%s.wav'), piece, names, check)
+    return [_existing(os.path.join(db, piece), ['%s-%s.wav' % (piece, name) for name in names], check)
             for names in zip(SOURCES, INSTRUMENTS)]
 
 
@@ -96,17 +96,16 @@ def sibelius_paths(dbs, piece, style, check=True):
 
     `check` as in :func:`stem_paths`.
     """
-    return [_existing(os.path.join(dbs, piece, '%%s_%s_%%s.wav' % style), piece, names, check)
+    return [_existing(os.path.join(dbs, piece), ['%s_%s_%s.wav' % (piece, style, name) for name in names], check)
             for names in zip(INSTRUMENTS, SOURCES)]
 
 
-def _existing(pattern, piece, names, check):
-    for name in names:
-        if os.path.exists(pattern % (piece, name)):
-            return pattern % (piece, name)
-    if not check:
-        return pattern % (piece, names[0])
-    raise InputError('there is no %s' % (pattern % (piece, names[0])))
+def _existing(folder, leaves, check):
+    paths = [os.path.join(folder, leaf) for leaf in leaves]
+    path = next(filter(os.path.exists, paths), None)
+    if path is None and check:
+        raise InputError('there is no %s' % paths[0])
+    return path or paths[0]
 
 
 def read_stems(paths):

@@ -39,6 +39,11 @@ def refuse_scores(flags):
                          'leave it out, or --skip_sep' % unused[0])
 
 
+def has_notes(folder):
+    """Whether a folder of features has notes beside them."""
+    return os.path.isdir(folder) and any(leaf.endswith(recipe.WIDENED + '.data') for leaf in os.listdir(folder))
+
+
 def run(flags):
     """Train and separate the test songs; return the exit code."""
     if flags.timbre_model_path and not os.path.isfile(flags.timbre_model_path):
@@ -57,16 +62,29 @@ def run(flags):
         if flat and any(file.endswith(tensors.MAGNITUDES + '.data') for file in os.listdir(path)):
             flags.model = name(None)   # of pieces as they are, which have one timing
             return [path]
-        pieces = data.pieces(path)
-        for style in styles:
-            found = [os.path.join(path, piece, style) for piece in pieces]
-            if all(map(os.path.isdir, found)):
-                flags.model = name(style)
-                return found
+        found = {style: [os.path.join(path, piece, style) for piece in data.pieces(path)] for style in styles}
+        for ready in (has_notes, os.path.isdir):   # those without notes are named where they are read
+            for style in styles:
+                if all(map(ready, found[style])):
+                    flags.model = name(style)
+                    refuse_other(style)
+                    return found[style]
         raise InputError('%s has no features of the timing %s for every piece: compute them with '
                          'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
 
-    models = os.path.join(flags.output or flags.db, 'models')
-    trained = [style for style in (None, *styles) if os.path.exists(os.path.join(models, 'model_%s.pkl' % name(style)))]
+    def model_path(style):
+        return os.path.join(flags.output or flags.db, 'models', 'model_%s.pkl' % name(style))
+
+    def refuse_other(style):
+        other = [found for found in trained if found not in (None, style)]
+        if flags.resume and other and style not in trained:
+            raise UsageError('--resume finds no %s, but %s: give --gt %d to go on with that'
+                             % (model_path(style), model_path(other[0]), other[0] == STYLES[0]))
+
+    trained = [style for style in (((None,) if flags.gt is None else ()) + styles)
+               if os.path.exists(model_path(style))]
+    if flags.skip_train and len(trained) > 1:
+        raise UsageError('there are %s: give --gt 0 or 1, or another --model with --skip_train'
+                         % ' and '.join(map(model_path, trained)))
     flags.model = name((flags.skip_train and trained or styles)[0])
     return training_flags.run(flags, folders, recipe.RECIPE)

@@ -2,10 +2,13 @@
 import dataclasses
 import os
 
+from deepconvsep import command
 from deepconvsep.network import architecture
 from deepconvsep.recipe import Recipe
 from deepconvsep.recipes.dsd100 import LEGACY_SETTINGS, NETWORKS, SEPARATION, SETTINGS, SOURCES
 from deepconvsep.training.objective import Term
+
+logger = command.get_logger('train')
 
 __all__ = ['LEGACY_SETTINGS', 'NETWORKS', 'SETTINGS', 'SOURCES', 'RECIPE']
 
@@ -33,8 +36,13 @@ def network(flags):
 def test_songs(flags):
     """The mixtures of the dataset and the names of their stems: [(path, [<model>/<subset>/<song>/<source>, ...])]."""
     from examples.dsd100 import layout
+    songs = layout.songs(flags.db)
+    there = [song for song in songs if os.path.isfile(song.paths[0])]
+    if len(there) < len(songs):
+        logger.warning('%d of %d songs have no mixture and are left out: %s', len(songs) - len(there), len(songs),
+                       ', '.join(song.name for song in songs if song not in there))
     return [(song.paths[0], [os.path.join(flags.model, song.subset, song.name, source) for source in SOURCES])
-            for song in layout.songs(flags.db) if os.path.isfile(song.paths[0])]
+            for song in there]
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs)

@@ -1,6 +1,7 @@
 """Everything that is special about training with iKala: channels, networks, loss, songs."""
 import dataclasses
 import os
+import re
 
 from deepconvsep.data.reading import TAG
 from deepconvsep.errors import UsageError
@@ -62,10 +63,12 @@ def phases(flags):
 def song_of(name):
     """The song of a feature file: in iKala's naming, what stands before the last underscore of a clip.
 
-    >>> song_of('10161_chorus__m_.data'), song_of('10161_verse__m_.data')
-    ('10161', '10161')
+    That of a variant of a clip (:mod:`examples.ikala.variants`) is the clip's.
+
+    >>> [song_of(name + '__m_.data') for name in ('10161_chorus', '10161_verse', '10161_verse_v2', 'song_v1')]
+    ['10161', '10161', '10161', 'song']
     """
-    clip = name[:-len(TAG)].rstrip('_')
+    clip = re.sub(r'_v\d+$', '', name[:-len(TAG)].rstrip('_'))
     return clip.rpartition('_')[0] or clip
 
 

@@ -60,7 +60,7 @@ def songs(clips, count, ways=WAYS, seed=0):
     Returns
     -------
     list of songs.Song
-        Called ``<clip>v<number>``; their files are the clip, of which they have the accompaniment, and the clip of the
+        Called ``<clip>_v<number>``; their files are the clip, of which they have the accompaniment, and the clip of the
         same song that they have the voice of.
     """
     by_song = {}
@@ -76,7 +76,7 @@ def songs(clips, count, ways=WAYS, seed=0):
             draw = Draw(gains if 'gain' in ways else Draw().gains, shift if 'shift' in ways else 0.,
                         semitones if 'pitch' in ways else 0.)
             paths = clip.paths + (other if 'shift' in ways else clip).paths
-            made.append(Song('%sv%d' % (clip.name, number), clip.subset, paths, clip.channels, clip.rate,
+            made.append(Song('%s_v%d' % (clip.name, number), clip.subset, paths, clip.channels, clip.rate,
                              tolerance=np.inf, read=functools.partial(read, draw)))
     return made
 
@@ -92,8 +92,9 @@ def remove_beyond(folder, clips, count, anew):
     names = {clip.name for clip in clips}
     beyond = []
     for leaf in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        found = re.fullmatch(r'((.+)v(\d+))' + re.escape(tensors.MAGNITUDES) + r'\.data', leaf)
-        if found and found[2] in names and found[1] not in names and int(found[3]) > count:
+        # without an underscore: as they were called before
+        found = re.fullmatch(r'((.+?)(_?)v(\d+))' + re.escape(tensors.MAGNITUDES) + r'\.data', leaf)
+        if found and found[2] in names and found[1] not in names and (not found[3] or int(found[4]) > count):
             beyond.append(found[1])
     if beyond and not anew:
         raise InputError('%s has %d variants that --variants %d does not make, %s, ...: give the number that it was '
