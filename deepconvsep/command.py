@@ -10,6 +10,7 @@ import _thread
 import argparse
 import atexit
 import codecs
+import contextlib
 import gc
 import io
 import logging
@@ -142,14 +143,11 @@ def parse_known_args(args=None, **overrides):
 
 def _number(convert, accept, expected):
     def read(text):
-        try:
+        with contextlib.suppress(ValueError, OverflowError):
             value = convert(text)
-            fine = math.isfinite(value) and accept(value)
-        except (ValueError, OverflowError):
-            fine = False
-        if not fine:
-            raise argparse.ArgumentTypeError('got %r, expected %s' % (text, expected))
-        return value
+            if math.isfinite(value) and accept(value):
+                return value
+        raise argparse.ArgumentTypeError('got %r, expected %s' % (text, expected))
     return read
 
 
