@@ -203,9 +203,19 @@ def dump_arrays(path, arrays):
         Written to directly; see :func:`deepconvsep.files.atomic_path`.
     arrays : list of ndarray
     """
+    memo = iter(range(1, 1 << 16))
+    _dump(path, arrays, memo, b']' + _put(memo) + b'(', b'e')
+
+
+def dump_array(path, array):
+    """Write a single array, such as a timbre model; otherwise as :func:`dump_arrays`."""
+    _dump(path, [array], iter(range(1, 1 << 16)), b'', b'')
+
+
+def _dump(path, arrays, memo, before, behind):
+    """Write arrays between the codes of what holds them."""
     with open(path, 'wb') as out:
-        memo = iter(range(1, 1 << 16))
-        out.write(b'\x80\x02]' + _put(memo) + b'(')
+        out.write(b'\x80\x02' + before)
         known = {}
 
         def name(text):
@@ -232,7 +242,7 @@ def dump_arrays(path, arrays):
             out.write(b'\x89' + (b'U' + bytes([array.nbytes]) if short else b'T' + array.nbytes.to_bytes(4, 'little')))
             out.write(array.data if array.size else b'')
             out.write(b'tb')
-        out.write(b'e.')
+        out.write(behind + b'.')
 
 
 def _put(memo):

@@ -47,8 +47,8 @@ def add_guide_flags(flags):
     """The flags that a score and a timbre model need."""
     add_score_flags(flags)
     flags.add_arg('--timbre_model_path', type=command.path, metavar='FILE', default=None,
-                  help='pickle of an array (instruments, 128, 20): how strong each harmonic of each MIDI number is; '
-                       'the same for training and separating')
+                  help='pickle of an array (instruments, 128, 20), as compute_timbre_model.py writes it: how strong '
+                       'each harmonic of each MIDI number is; the same for training and separating')
     flags.add_arg('--confine', action=argparse.BooleanOptionalAction, default=None,
                   help='multiply the masks of the network by those of the score, so that no stem gets what its score '
                        'excludes; in training, in the loss as well, and in the settings of the model (default: as the '
