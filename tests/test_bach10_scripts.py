@@ -142,8 +142,9 @@ def test_only_separating(script, bach10, sibelius, tmp_path):
 def test_only_separating_is_not_for_another_network(script, bach10, tmp_path):
     constant_model(tmp_path / 'models' / 'model_CNNbach10.pkl')
     done = script(FOLDER + 'trainCNNbach10.py', '--db', bach10, '--output', tmp_path, '--skip_train', '--network',
-                  'compact', '--bottleneck', 64)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) < 3
+                  'compact', '--bottleneck', 64, '--seed', 3, '--nepochs', 2)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 3
+    assert '--skip_train only separates: --nepochs, --seed are of no effect' in done.stderr
     assert '--network asks for another network than the compact Bach10 network, which' in done.stderr
 
 

@@ -14,6 +14,10 @@ from deepconvsep.training import lock
 
 logger = command.get_logger('train')
 
+#: Flags that a separation has no use for.
+OF_TRAINING = ('nepochs', 'nepochs_adam', 'optimizer', 'learning_rate', 'output_bias', 'seed', 'nsamples',
+               'batch_memory', 'nprocs', 'checkpoint_minutes')
+
 WHEN_OTHER = 'give --load a model of the network that the flags ask for, or the flags that ask for its network'
 
 
@@ -132,7 +136,7 @@ def warn_of_stems(flags, output, written):
 
 
 def refuse_idle(flags):
-    """Raise UsageError for flags that --skip_train leaves without effect."""
+    """Raise UsageError for flags that contradict --skip_train, and name those that it leaves idle."""
     if not flags.skip_train:
         return
     given = [name for name, value in (('skip_sep', flags.skip_sep), ('resume', flags.resume),
@@ -140,6 +144,10 @@ def refuse_idle(flags):
                                       ('validation', flags.validation)) if value]
     if given:
         raise UsageError('--skip_train only separates, with the model that is there: leave it out, or --%s' % given[0])
+    idle = [name for name in OF_TRAINING if name in flags.given]
+    if idle:
+        logger.warning('--skip_train only separates: --%s of no effect',
+                       ', --'.join(idle) + (' is' if len(idle) == 1 else ' are'))
 
 
 def train(flags, recipe, network, settings, feature_paths, folder):
