@@ -15,7 +15,6 @@ from deepconvsep.features.tensors import save_shape
 @pytest.mark.parametrize('arguments, message', [
     (dict(overlap=10, time_context=10), r'overlap is 10, expected less than time_context \(10\)'),
     (dict(overlap=-1), 'overlap is -1, expected a whole number, 0 or more'),
-    (dict(batch_size=2.7), 'batch_size is 2.7, expected a whole number, 1 or more'),
     (dict(time_context=0), 'time_context is 0, expected a whole number, 1 or more'),
     (dict(time_context='x'), "time_context is 'x'"),
     (dict(batch_size=0), 'batch_size is 0'),

@@ -58,7 +58,7 @@ def test_an_input_flag_that_is_repeated_adds_to_the_first(script, songs, dsd_mod
 def test_a_sound_is_no_title(script, songs, dsd_model, tmp_path):
     done = script(DSD, '-i', songs / 'a.wav', '-o', tmp_path / 'out', '-m', dsd_model, '--report', songs / 'c.wav')
     assert done.returncode == 2 and not (tmp_path / 'out').exists()
-    assert 'c.wav for its title, and there is a file or folder of that name: give --report behind' in done.stderr
+    assert 'c.wav for its title, which is the name of a file or folder: give --report behind' in done.stderr
 
 
 def test_warnings_and_late_failures_of_processes_are_said(script, dsd_model, songs, tmp_path):

@@ -53,7 +53,6 @@ def whole(name, value, low, high=None):
     """Check that an argument is a number within limits and make it a plain int."""
     try:
         number = int(value)
-        number = number if number == float(value) else None
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or number < low or (high is not None and number > high):
