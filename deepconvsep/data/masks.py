@@ -22,7 +22,7 @@ class _WithNotes:
     by channel; `_arrange` of the class beneath brings them into the shape of its batches.
     """
 
-    normalize = None   # 'max' or 'sum': what masks are divided by: their maximum in the window, or their sum
+    normalize = None   # 'max' or 'sum': masks are divided by their maximum in the window, or by their sum
     note_axes = None   # numbers of axes that a note array may have
 
     def __init__(self, path_transform_in=None, path_transform_out=None, timbre_model_path=None, save_mask=True,

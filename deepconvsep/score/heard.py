@@ -13,6 +13,7 @@ import numpy as np
 
 from deepconvsep.score.notes import Note
 from deepconvsep.score.rows import slicefft_slices
+from deepconvsep.score.timbre import nearness
 from deepconvsep.settings import ScoreSettings
 
 #: How heard notes become a note array: their ends are less certain than their pitches.
@@ -105,9 +106,7 @@ def learned_spectra(pitches, spectra, energies, lowest, highest, settings):
         strengths[pitch - lowest, -1] += energy
         for number, bins in enumerate(harmonics(pitch, settings)):
             strengths[pitch - lowest, number] += energy * spectrum[bins].sum()
-    numbers = np.arange(len(strengths))
-    near = np.exp(-((numbers[:, None] - numbers) / ALIKE) ** 2 / 2) + FARTHER
-    strengths = near @ strengths
+    strengths = nearness(len(strengths), ALIKE, FARTHER) @ strengths
     strengths = strengths[:, :-1] / strengths[:, -1:] + WEAKEST
     found = np.zeros((len(spectra), len(strengths)), np.float32)
     for column, pitch, own in zip(found.T, range(lowest, highest + 1), strengths):

@@ -76,10 +76,24 @@ class TimbreLearner:
         ndarray of float32, shape (instruments, 128, slots)
             Zeros for an instrument without notes.
         """
-        numbers = np.arange(PITCHES)
-        near = np.exp(-((numbers[:, None] - numbers) / ALIKE) ** 2 / 2) + FARTHER
+        near = nearness(PITCHES, ALIKE, FARTHER)
         totals = near @ self._sums
         return (totals / np.maximum(self.counts @ near, FARTHER)[..., None]).astype(np.float32)
+
+
+def nearness(pitches, alike, farther):
+    """How much each of successive pitches tells of the sound of each, (pitches, pitches).
+
+    Parameters
+    ----------
+    pitches : int
+    alike : float
+        Semitones within which notes sound alike (standard deviation).
+    farther : float
+        What the farthest ones count.
+    """
+    numbers = np.arange(pitches)
+    return np.exp(-((numbers[:, None] - numbers) / alike) ** 2 / 2) + farther
 
 
 def _level(part):

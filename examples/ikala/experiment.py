@@ -184,8 +184,8 @@ def run_fold(args, db, features, network, method, fold, train, test, clips, test
     count = args.variants if augmentation else 0
     epochs = -(-args.epochs // (1 + count))
     flags = [*NETWORKS[network], '--nepochs', str(epochs), *TRAINING]
-    names = [name + more for song in train for name in clips[song]
-             for more in ['', *('_v%d' % number for number in range(1, count + 1))]]
+    names = [name for song in train for clip in clips[song]
+             for name in (clip, *(variants.called(clip, number) for number in range(1, count + 1)))]
     record = {'flags': flags, 'train': train, 'features': feature_folder.fingerprint(
         [os.path.join(features, name + MAGNITUDES + '.data') for name in names])}
     done = os.path.join(args.out, 'models', 'done_%s.json' % model)

@@ -44,6 +44,11 @@ class Draw(NamedTuple):
     semitones: float = 0.
 
 
+def called(clip, number):
+    """The name of a variant of a clip; :func:`examples.ikala.recipe.song_of` has the song of both."""
+    return '%s_v%d' % (clip, number)
+
+
 def songs(clips, count, ways=WAYS, seed=0):
     """Variants of clips, as further songs of the dataset.
 
@@ -60,7 +65,7 @@ def songs(clips, count, ways=WAYS, seed=0):
     Returns
     -------
     list of songs.Song
-        Called ``<clip>_v<number>``; their files are the clip, of which they have the accompaniment, and the clip of the
+        Named by :func:`called`; their files are the clip, of which they have the accompaniment, and the clip of the
         same song that they have the voice of.
     """
     by_song = {}
@@ -76,7 +81,7 @@ def songs(clips, count, ways=WAYS, seed=0):
             draw = Draw(gains if 'gain' in ways else Draw().gains, shift if 'shift' in ways else 0.,
                         semitones if 'pitch' in ways else 0.)
             paths = clip.paths + (other if 'shift' in ways else clip).paths
-            made.append(Song('%s_v%d' % (clip.name, number), clip.subset, paths, clip.channels, clip.rate,
+            made.append(Song(called(clip.name, number), clip.subset, paths, clip.channels, clip.rate,
                              tolerance=np.inf, read=functools.partial(read, draw)))
     return made
 
