@@ -50,6 +50,10 @@ class ScoreSettings:
     confine : bool
         Multiply the network's masks by the score's; see :func:`deepconvsep.score.masks.confined`. Files of models that
         are older than this do not have it.
+    notes : bool
+        The network's input is the mixture and the piano roll, as of a
+        :class:`deepconvsep.network.harmonic.HarmonicArchitecture`, not the mixture times each mask. It is stored where
+        it is true.
     """
 
     tolerance: float = 0.2
@@ -60,6 +64,14 @@ class ScoreSettings:
     legacy: bool = False
     timbre: str | None = None
     confine: bool = False
+    notes: bool = False
+
+    def to_dict(self):
+        """The settings as a dictionary that JSON can hold."""
+        values = dataclasses.asdict(self)
+        if not self.notes:
+            del values['notes']
+        return values
 
     @classmethod
     def from_dict(cls, values, path):
@@ -68,9 +80,9 @@ class ScoreSettings:
                   'tuning': (1, 20000)}
         fields = {field.name for field in dataclasses.fields(cls)}
         if isinstance(values, dict):
-            values = {'confine': False, **values}
+            values = {'confine': False, 'notes': False, **values}
         if not isinstance(values, dict) or set(values) != fields \
-                or not all(isinstance(values[name], bool) for name in ('legacy', 'confine')) \
+                or not all(isinstance(values[name], bool) for name in ('legacy', 'confine', 'notes')) \
                 or not (values['timbre'] is None or isinstance(values['timbre'], str)) \
                 or type(values['nharmonics']) is not int \
                 or not all(type(values[name]) in (int, float) and low <= values[name] <= high
@@ -127,8 +139,9 @@ class Settings:
     def to_dict(self):
         """The settings as a dictionary that JSON can hold; `score` is left out when there is none."""
         values = dict(dataclasses.asdict(self), sources=list(self.sources))
-        if self.score is None:
-            del values['score']
+        del values['score']
+        if self.score is not None:
+            values['score'] = self.score.to_dict()
         return values
 
     @classmethod

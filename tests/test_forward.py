@@ -11,7 +11,7 @@ theano = prepare(verbose=False)
 import lasagne
 import theano.tensor as T
 from recorded import RecordedNetwork
-from test_network import RECORDED, convolve, of_size
+from test_network import AUTOENCODERS, RECORDED, convolve, of_size
 
 from deepconvsep.network import architecture
 from deepconvsep.network.build import build
@@ -30,7 +30,7 @@ def test_recorded_outputs(name):
     recorded.compare('raw', outputs, 1e-9 if recorded.float64 else 1e-5, outliers, channels=outputs.shape[1])
 
 
-@pytest.mark.parametrize('arch', architecture.KNOWN, ids=lambda arch: arch.name)
+@pytest.mark.parametrize('arch', AUTOENCODERS, ids=lambda arch: arch.name)
 def test_overlapping_windows_of_every_network_equal_lasagnes_layers(arch):
     if isinstance(arch, architecture.Architecture):
         small = {'feat_size': 50, 'width': 50} if arch.width == arch.feat_size else {'feat_size': 313}

@@ -275,7 +275,7 @@ def test_settings_whose_network_has_no_name_are_refused(tmp_path):
     from deepconvsep.network import architecture
     values = dict(architecture.DSD100.to_dict(), name=[1])
     with pytest.raises(InputError, match='gives the network name'):
-        architecture.Architecture.from_dict(values, 'a.json')
+        architecture.described(values, 'a.json')
 
 
 def test_a_rc_file_with_an_error_is_left_out_whole(tmp_path):

@@ -23,6 +23,8 @@ PIECES = ('01-AchGottundHerr', '02-AchLiebenChristen')
     (trainCNNrwc, ['--network', 'compact', '--bottleneck', '9', '--time_context', '60'], 'CNNrwc_se1_gt',
      dataclasses.replace(architecture.SCOREINFORMED_COMPACT, hidden=9, time_context=60, kernel=(30, 1)),
      [('adadelta', 40), ('adam', 8)]),
+    (trainCNNrwc, ['--network', 'harmonic', '--bottleneck', '9', '--time_context', '62'], 'CNNrwc_se1_gt',
+     dataclasses.replace(architecture.SCOREINFORMED_HARMONIC, hidden=9), [('adadelta', 40), ('adam', 8)]),
     (trainCNNrwc_samp, [], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_FOUR_BRANCHES, [('adadelta', 40)]),
     (trainCNNrwc_samp, ['--legacy'], 'CNNrwc_se1_samp_gt', architecture.SCOREINFORMED_ONE_BRANCH, [('adadelta', 40)]),
 ])
@@ -43,6 +45,7 @@ def test_names_networks_and_phases(monkeypatch, tmp_path, module, args, name, ne
     assert flags.nsamples == (40 if module is trainCNNrwc_samp else 0)
     score = recipe.settings(flags).score
     assert score.tolerance == .1 and score.legacy  # as the features were made
+    assert score.notes == (network.name == architecture.SCOREINFORMED_HARMONIC.name)
 
 
 def test_the_timing_that_has_notes_is_trained_on(monkeypatch, tmp_path):
@@ -73,6 +76,9 @@ def test_a_model_of_another_timing_is_not_taken(script, tmp_path, there, args, m
 
 @pytest.mark.parametrize('args, code, message', [
     (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
+    (['--network', 'harmonic', '--function', 'build_ca_1x1'], 2, '--network harmonic has no other form'),
+    (['--network', 'harmonic', '--confine'], 2, 'and has no masks: leave out --confine'),
+    (['--network', 'harmonic', '--timbre_model_path', __file__], 2, 'leave out --timbre_model_path'),
     (['--function', 'build_ca_1x1', '--bottleneck', '9'], 2, 'has no bottleneck: leave out --bottleneck'),
     (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),
     (['--nepochs', '0', '--nepochs_adam', '0'], 2, '--nepochs 0 trains nothing, expected 1 or more'),

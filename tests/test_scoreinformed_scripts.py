@@ -220,6 +220,32 @@ def test_trained_on_pieces_as_they_are_and_confined(script, trees, tmp_path):
     assert len(losses[True]) == 2 and losses[True][0] < .8 * losses[False][0], losses
 
 
+def test_the_harmonic_network_from_notes_to_stems(script, trees, tmp_path):
+    """Trained on what it separates: by both engines the same stems, and a better score makes no worse ones."""
+    succeed(script(FOLDER + 'compute_features_bach10.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
+                   '--dtype', 'float32', '--quiet'))
+    done = succeed(script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--feature_path', tmp_path / 'f',
+                          '--output', tmp_path, '--network', 'harmonic', '--nepochs', 0, '--nepochs_adam', 10,
+                          '--time_context', 40, '--overlap', 20, '--batch_size', 2, '--bottleneck', 16, '--quiet'))
+    losses = [float(value) for value in re.findall(r'loss (\S+) ', done.stderr)]
+    assert len(losses) == 10 and losses[-1] < .8 * losses[0], losses
+    loaded = store.load(str(tmp_path / 'models' / 'model_CNNrwc_se1.pkl'), recipe.NETWORKS, 'this test')
+    assert loaded.network == dataclasses.replace(architecture.SCOREINFORMED_HARMONIC, time_context=40, hidden=16)
+    assert loaded.settings.score.notes and not loaded.settings.score.confine
+    piece = PIECES[0]
+    mixture = mixture_of(trees, piece)
+    untouched = np.mean([10 * np.log10((true ** 2).sum() / ((mixture - true) ** 2).sum())
+                         for true in data.read_stems(data.stem_paths(str(trees / 'bach10'), piece))])
+    assert quality(trees, tmp_path / 'output' / 'CNNrwc_se1', '%s-%s.wav', piece) > untouched + 6
+    found = {}
+    for engine in ('theano', 'numpy'):
+        succeed(script(SEPARATE, '-i', trees / 'mixtures' / (piece + '.wav'), '-o', tmp_path / engine, '-m', loaded.path,
+                       '--scores', trees / 'bach10', '--engine', engine, '--quiet'))
+        found[engine] = [soundfile.read(str(tmp_path / engine / ('%s_%s.wav' % (piece, source))))[0]
+                         for source in data.SOURCES]
+    np.testing.assert_allclose(found['theano'], found['numpy'], atol=1e-4)
+
+
 def test_without_training_the_model_that_is_there_is_taken(script, trees, trained, tmp_path):
     """Of the timing that its features had, which are gone."""
     for end in ('.pkl', '.json'):

@@ -56,6 +56,8 @@ class Chunk:
     outputs = property(lambda self: self._of('outputs'))
     pitches = property(lambda self: self._of('pitches'))
     masks = property(lambda self: self._of('masks'))
+    #: What a score-informed network is told: the masks or, without them, the pitches.
+    guide = property(lambda self: self._of('masks' if 'masks' in self.arrays else 'pitches'))
 
     def _of(self, name):
         return self.arrange(name, self.arrays[name]) if name in self.arrays else None

@@ -126,7 +126,7 @@ def _read_settings(beside, path, shapes):
     if values.get('sha256') != files.sha256(path):
         raise InputError('%s and %s do not belong together or are damaged: the SHA-256 of the weights differs; '
                          'get both files again' % (path, beside))
-    network = Architecture.from_dict(values.get('network'), beside)
+    network = architecture.described(values.get('network'), beside)
     settings = Settings.from_dict(values.get('settings'), beside)
     if network.param_shapes() != shapes or len(settings.sources) != len(network.outputs) \
             or network.feat_size != settings.frame_size // 2 + 1 or settings.overlap >= network.time_context:

@@ -1,6 +1,6 @@
 """The networks, as numbers: what each is built from and which arrays it has. Needs no Theano.
 
-All networks but one are of one family, a convolutional autoencoder over a window of spectrogram frames:
+All networks but two are of one family, a convolutional autoencoder over a window of spectrogram frames:
 
     input (channels, time_context, feat_size)
     -> convolution over frequency -> bias [-> max-pooling over frequency]
@@ -9,7 +9,8 @@ All networks but one are of one family, a convolutional autoencoder over a windo
     -> one dense layer per branch, relu -> inverse of the second convolution [-> unpooling] -> inverse of the first
     -> the branches' channels side by side -> one bias per channel -> relu
 
-The other one, :class:`StackedArchitecture`, has more convolutions and no dense layers.
+:class:`StackedArchitecture` has more convolutions and no dense layers,
+:class:`deepconvsep.network.harmonic.HarmonicArchitecture` looks at the harmonics of a score's notes only.
 
 Source: P. Chandna, M. Miron, J. Janer and E. Gomez, LVA/ICA 2017, section 2.2; M. Miron, J. Janer and
 E. Gomez, SMC 2017, section 3; with scores: M. Miron, J. Janer and E. Gomez, ISMIR 2017, section 3.
@@ -17,89 +18,8 @@ E. Gomez, SMC 2017, section 3; with scores: M. Miron, J. Janer and E. Gomez, ISM
 import dataclasses
 from dataclasses import dataclass
 
-from deepconvsep.errors import InputError
-
-
-class Decoded:
-    """What the networks have in common: branches, each decoded to the channels of the input; among these the sources.
-
-    See :class:`Architecture` for the fields `name`, `feat_size`, `decoders`, `channels`, `outputs`, `biases` and
-    `time_context`.
-    """
-
-    def __post_init__(self):
-        every = len(self.decoders) * self.channels
-        if self.outputs is None:
-            object.__setattr__(self, 'outputs', tuple(range(every)))
-        if self.biases is None:
-            object.__setattr__(self, 'biases', every)
-
-    @property
-    def branches(self):
-        """Number of branches."""
-        return max(self.decoders) + 1
-
-    @property
-    def places(self):
-        """For each source: its branch, which of the branch's channels it is, and the number of its bias.
-
-        >>> SCOREINFORMED.places[1], SCOREINFORMED_FOUR_BRANCHES.places[1]
-        ((0, 1, 1), (1, 1, 1))
-        """
-        shared = self.biases == len(self.decoders) * self.channels
-        return [(self.decoders[output // self.channels], output % self.channels, output if shared else source)
-                for source, output in enumerate(self.outputs)]
-
-    def to_dict(self):
-        """The numbers as a dictionary that JSON can hold."""
-        values = {name: _listed(value) for name, value in dataclasses.asdict(self).items()}
-        if self.biases == len(self.decoders) * self.channels:
-            del values['biases']
-        return values
-
-    @classmethod
-    def from_dict(cls, values, path):
-        """The reverse of :meth:`to_dict`; `path` is the file that errors name."""
-        if cls is Architecture and isinstance(values, dict) and 'layers' in values:
-            return StackedArchitecture.from_dict(values, path)
-        fields = {field.name for field in dataclasses.fields(cls)} - {'biases'}
-        if not isinstance(values, dict) or set(values) - {'biases'} != fields:
-            raise InputError('%s does not describe a network: expected the values %s' % (path,
-                                                                                         ', '.join(sorted(fields))))
-        if not isinstance(values['name'], str):
-            raise InputError('%s gives the network name = %.60r, expected text: restore the file'
-                             % (path, values['name']))
-        for name, value in values.items():
-            if name != 'name' and not cls._fits(name, value):
-                raise InputError('%s gives the network %s = %.60r, expected whole numbers: restore the file'
-                                 % (path, name, value))
-        network = cls(**{name: _tupled(value) for name, value in values.items()})
-        every = len(network.decoders) * network.channels
-        if network.smallest < 1 or max(network.outputs) >= every \
-                or set(network.decoders) != set(range(network.branches)) \
-                or network.biases not in (every, len(network.outputs)):
-            raise InputError('%s describes a network that cannot be built: restore the file' % path)
-        return network
-
-    @classmethod
-    def _fits(cls, name, value):
-        """Whether a value of a file may be the field `name`."""
-        if name in ('decoders', 'outputs'):
-            return _whole_numbers(value, 0)
-        return _whole_numbers([value], 1)
-
-
-def _whole_numbers(values, least, count=None):
-    return isinstance(values, list) and 0 < len(values) <= 64 and count in (None, len(values)) and all(
-        type(value) is int and least <= value <= 10 ** 6 for value in values)
-
-
-def _listed(value):
-    return [_listed(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _tupled(value):
-    return tuple(_tupled(each) for each in value) if isinstance(value, list) else value
+from deepconvsep.network.decoded import Decoded, whole_numbers
+from deepconvsep.network.harmonic import HarmonicArchitecture
 
 
 @dataclass(frozen=True)
@@ -182,7 +102,7 @@ class Architecture(Decoded):
     @classmethod
     def _fits(cls, name, value):
         if name in ('filters', 'kernel'):
-            return _whole_numbers(value, 1, 2)
+            return whole_numbers(value, 1, 2)
         return super()._fits(name, value)
 
 
@@ -234,7 +154,7 @@ class StackedArchitecture(Decoded):
     def _fits(cls, name, value):
         if name == 'layers':
             return isinstance(value, list) and 0 < len(value) <= 64 and all(
-                _whole_numbers(layer, 1, 4) for layer in value)
+                whole_numbers(layer, 1, 4) for layer in value)
         return super()._fits(name, value)
 
 
@@ -274,11 +194,20 @@ SCOREINFORMED_1X1 = StackedArchitecture(
 SCOREINFORMED_1X1_FOUR_BRANCHES = dataclasses.replace(
     SCOREINFORMED_1X1, name='score-informed Bach10 network of convolutions', **OWN_BRANCHES)
 
+SCOREINFORMED_HARMONIC = HarmonicArchitecture('harmonic score-informed Bach10 network', 2049, decoders=(0, 1, 2, 3))
+
 SCOREINFORMED_NETWORKS = (SCOREINFORMED_FOUR_BRANCHES, SCOREINFORMED, SCOREINFORMED_ONE_BRANCH, SCOREINFORMED_COMPACT,
-                          SCOREINFORMED_1X1_FOUR_BRANCHES, SCOREINFORMED_1X1)
+                          SCOREINFORMED_1X1_FOUR_BRANCHES, SCOREINFORMED_1X1, SCOREINFORMED_HARMONIC)
 
 KNOWN = (DSD100, DSD100_FOUR_BRANCHES, IKALA_POOLED, IKALA, IKALA_COMPACT, BACH10,
          BACH10_COMPACT) + SCOREINFORMED_NETWORKS
+
+
+def described(values, path):
+    """The network that `to_dict` made a dictionary of; `path` is the file that errors name."""
+    kinds = {'layers': StackedArchitecture, 'dilations': HarmonicArchitecture}
+    own = [kind for field, kind in kinds.items() if isinstance(values, dict) and field in values]
+    return (own[0] if own else Architecture).from_dict(values, path)
 
 
 def identify(shapes):

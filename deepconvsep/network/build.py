@@ -13,8 +13,10 @@ import theano
 from lasagne.layers import Conv2DLayer, DenseLayer, InputLayer, NonlinearityLayer, ReshapeLayer, SliceLayer
 
 from deepconvsep.network import fourier
-from deepconvsep.network.architecture import StackedArchitecture
+from deepconvsep.network.architecture import Architecture, StackedArchitecture
 from deepconvsep.network.convolutions import LinearConvLayer, StridedConvLayer, TransposeLayer, UnrolledConvLayer
+from deepconvsep.network.harmonic import HarmonicArchitecture
+from deepconvsep.network.harmonic_layers import HarmonicLayer
 from deepconvsep.network.layers import (
     BiasLayer,
     FrequencyPoolLayer,
@@ -56,6 +58,8 @@ def build(network, input_var, batch_size, literal=False, params=None, step=None)
         Its output has the shape (batch, sources, time_context, feat_size), before the masks. Its parameters are
         those of the original, in the same order.
     """
+    if isinstance(network, HarmonicArchitecture):
+        return build_harmonic(network, input_var, batch_size, params, step)
     if isinstance(network, StackedArchitecture):
         return build_stacked(network, input_var, batch_size, literal, params, step)
     relu = lasagne.nonlinearities.rectify
@@ -105,7 +109,7 @@ def frame_count(network, batch_size, step):
     those that go through one product (:class:`UnrolledConvLayer`).
     """
     covered = (batch_size - 1) * step + network.time_context
-    taps = 1 if isinstance(network, StackedArchitecture) else network.kernel[0]
+    taps = network.kernel[0] if isinstance(network, Architecture) else 1
     return covered + -(covered - taps + 1) % -(-taps // 4)
 
 
@@ -177,6 +181,18 @@ def build_stacked(network, input_var, batch_size, literal=False, params=None, st
                                           only_channel(network, branch)) for number, branch in enumerate(used)}
     return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network,
                         **given('b'))
+
+
+def build_harmonic(network, input_var, batch_size, params=None, step=None):
+    """:func:`build` for a :class:`deepconvsep.network.harmonic.HarmonicArchitecture`; there is no other form of it."""
+    shape = (batch_size, network.channels, network.time_context, network.feat_size)
+    layer = InputLayer(shape if step is None else _frames_shape(network, batch_size, step), input_var)
+    if step is not None:
+        layer = WindowsLayer(layer, batch_size, step, network.time_context)
+    given = _giver(params)
+    layer = HarmonicLayer(layer, network, given)
+    branches = [SliceLayer(layer, slice(branch, branch + 1), axis=1) for branch in network.decoders]
+    return SourcesLayer(branches, network, **given('b'))
 
 
 def _conv_class(kernel):

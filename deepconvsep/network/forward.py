@@ -6,6 +6,9 @@ window that holds it.
 import numpy as np
 
 from deepconvsep.network.architecture import StackedArchitecture
+from deepconvsep.network.harmonic import HarmonicArchitecture
+from deepconvsep.network.harmonic import outputs as harmonic_outputs
+from deepconvsep.network.partials import PITCHES, find_rows, partials_of
 from deepconvsep.network.products import TILE, Convolution, pool
 
 
@@ -14,7 +17,7 @@ def forward(network, params, dtype=np.float32):
 
     Parameters
     ----------
-    network : architecture.Architecture or architecture.StackedArchitecture
+    network : architecture.Architecture, architecture.StackedArchitecture or harmonic.HarmonicArchitecture
     params : list of ndarray
         In the order of models. Those of type `dtype` are not copied.
     dtype : dtype
@@ -22,9 +25,9 @@ def forward(network, params, dtype=np.float32):
 
     Returns
     -------
-    Forward or StackedForward
+    Forward, StackedForward or HarmonicForward
     """
-    kind = StackedForward if isinstance(network, StackedArchitecture) else Forward
+    kind = {StackedArchitecture: StackedForward, HarmonicArchitecture: HarmonicForward}.get(type(network), Forward)
     return kind(network, [np.asarray(param, dtype) for param in params])
 
 
@@ -145,3 +148,29 @@ class StackedForward(_Outputs):
                     value = self._layers[number].transpose(value, sizes[number], channel)
                 decoded[branch] = value[0]
             yield decoded
+
+
+class _Math:
+    """The functions that :func:`deepconvsep.network.harmonic.outputs` needs, of NumPy."""
+
+    def __init__(self, network):
+        self.collect, self.spread = partials_of(network).collect, partials_of(network).spread
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+class HarmonicForward:
+    """A :class:`deepconvsep.network.harmonic.HarmonicArchitecture`; see :func:`forward`."""
+
+    def __init__(self, network, params):
+        self.network, self._params, self._math = network, params, _Math(network)
+
+    def windows(self, frames, step):
+        """As :meth:`Forward.windows`."""
+        frames, biases = np.asarray(frames, self._params[-1].dtype), self._params[-1][:, None, None]
+        for start in range(0, len(frames) - self.network.time_context + 1, step):
+            window = frames[None, start:start + self.network.time_context]
+            rows = find_rows(window[:, :, 1, :PITCHES * self.network.branches])
+            found = harmonic_outputs(self.network, self._params, window[:, :, 0] ** 2, rows, self._math)
+            yield np.maximum(found[list(self.network.decoders)] + biases, 0)

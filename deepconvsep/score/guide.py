@@ -69,7 +69,9 @@ def plain(settings):
 
 
 class ScoreGuide:
-    """The `guide` of :meth:`deepconvsep.separation.separator.Separator.stems`: the mixture times each one's mask.
+    """The `guide` of :meth:`deepconvsep.separation.separator.Separator.stems`.
+
+    It gives the mixture times each one's mask or, where the settings ask for notes, the mixture and the piano roll.
 
     Parameters
     ----------
@@ -88,13 +90,15 @@ class ScoreGuide:
     """
 
     def __init__(self, scores, settings, timbre=None, names=None, traits=None, played=(1., 0.)):
-        self.notes, self.timbre, self.confine = whole_piece(scores, settings), timbre, settings.score.confine
+        self.notes, self.timbre, self.score = whole_piece(scores, settings), timbre, settings.score
         self._match = ScoreMatch(whole_piece(scores, plain(settings)), settings, names, traits, played)
 
     def __call__(self, first, magnitudes):
-        """Filter the frames from number `first` on: (frames, bins) to (frames, instruments, bins), of the same sum."""
+        """The network's input for the frames from number `first` on: (frames, bins) to (frames, channels, bins)."""
         frames, bins = magnitudes.shape
         self._match.add(first, magnitudes)
+        if self.score.notes:
+            return masks.beside_roll(magnitudes, masks.piano_roll(self.notes, first, first + frames))
         mask = masks.harmonic_mask(self.notes, first, first + frames, bins, self.timbre, magnitudes.dtype)
         return mask.reshape(frames, len(self.notes), bins) * magnitudes[:, None]
 
@@ -103,7 +107,7 @@ class ScoreGuide:
 
         Where the settings do not ask for it, they are returned as they are.
         """
-        if not self.confine:
+        if not self.score.confine:
             return found
         instruments, frames, bins = found.shape
         mask = masks.harmonic_mask(self.notes, first, first + frames, bins, self.timbre, found.dtype)

@@ -63,6 +63,31 @@ def piano_roll(notes, start, stop, npitches=127, dtype=float):
     return roll
 
 
+def beside_roll(magnitudes, roll):
+    """What a network sees that is told the notes: magnitudes, and behind them the piano roll, as wide by zeros.
+
+    Parameters
+    ----------
+    magnitudes : numpy.ndarray
+        (frames, bins).
+    roll : numpy.ndarray
+        (frames, columns), at most as many columns as bins; see :func:`piano_roll`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (frames, 2, bins), of the type of the magnitudes.
+
+    Examples
+    --------
+    >>> beside_roll(np.full((1, 3), .5), np.ones((1, 2))).tolist()
+    [[[0.5, 0.5, 0.5], [1.0, 1.0, 0.0]]]
+    """
+    both = np.zeros((len(magnitudes), 2, magnitudes.shape[1]), magnitudes.dtype)
+    both[:, 0], both[:, 1, :roll.shape[1]] = magnitudes, roll
+    return both
+
+
 def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FLOOR):
     """Where the harmonics of each instrument are expected in a segment, not normalised.
 

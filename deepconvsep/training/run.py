@@ -226,7 +226,7 @@ class Run:
         with progress.Bar(batches, 'batches', 'epoch %d/%d' % (epoch + 1, epochs), self.quiet, initial=done,
                           leave=False) as bar:
             for chunk in dataset.chunks():
-                self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
+                self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.guide)
                 for number in range(len(chunk)):
                     starts = chunk.starts[number * dataset.batch_size:(number + 1) * dataset.batch_size]
                     values = self.step.train(starts)
@@ -273,7 +273,7 @@ class Run:
         self.validation.set_epoch(0)
         examples = self.validation.total_points  # of this epoch; the next one may have others
         for chunk in self.validation.chunks():
-            self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.masks)
+            self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.guide)
             for first in range(0, len(chunk.starts), self.dataset.batch_size):
                 total += self.step.evaluate(chunk.starts[first:first + self.dataset.batch_size])[0]
         return total / examples

@@ -15,6 +15,7 @@ import theano.tensor as T
 from deepconvsep.errors import InputError
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise
+from deepconvsep.score.masks import beside_roll
 from deepconvsep.training import fused, objective
 from deepconvsep.training.adadelta import adadelta
 
@@ -51,7 +52,8 @@ class Step:
         self.batch_size, self.time_context = batch_size, network.time_context
         frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
         self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
-        # of a score-informed network: the mixture times each mask, multiplied once and not at every step
+        # of a score-informed network: the mixture times each mask, multiplied once and not at every step, or the mixture
+        # and the piano roll
         self._filtered = theano.shared(np.zeros((1, network.channels * bins), theano.config.floatX)) \
             if network.channels > 1 else None
         # one array per source: elementwise operations are several times faster on arrays without gaps
@@ -67,6 +69,7 @@ class Step:
         if output_bias and not params:
             self.net.b.set_value(np.full_like(self.net.b.get_value(), output_bias))
         noise = theano.shared(mask_noise((batch_size, frames, bins), seed))
+        self._notes = bool(settings.score and settings.score.notes)
         confined = bool(settings.score and settings.score.confine)
         decoded = lasagne.layers.get_output(self.net.input_layers)
         how = (noise, settings.mask_eps, settings.mask_noise_in_numerator)
@@ -94,7 +97,7 @@ class Step:
         self._evaluate = None
         self._evaluation = ([starts], [loss] + values, mode)
 
-    def load_chunk(self, inputs, outputs, masks=None):
+    def load_chunk(self, inputs, outputs, guide=None):
         """Put the frames of a chunk on the device.
 
         A window of silence goes behind them: it adds nothing to loss and gradient, and fills up a last batch.
@@ -102,8 +105,8 @@ class Step:
         Parameters
         ----------
         inputs, outputs : ndarray, shape (frames, bins), (frames, sources * bins)
-        masks : ndarray, shape (frames, channels * bins), optional
-            Of a score-informed network: what the channels of its input are filtered with.
+        guide : ndarray, shape (frames, channels * bins), optional
+            Of a score-informed network: what the channels of its input are filtered with, or the piano roll.
         """
         bins = inputs.shape[1]
         for variable, frames in zip([self._inputs] + self._outputs,
@@ -112,9 +115,12 @@ class Step:
             device[:len(inputs)] = frames
             variable.set_value(device, borrow=True)
         if self._filtered is not None:
-            device = self._room(len(inputs), masks.shape[1])
-            for first in range(0, masks.shape[1], bins):
-                np.multiply(inputs, masks[:, first:first + bins], out=device[:len(inputs), first:first + bins])
+            device = self._room(len(inputs), self._filtered.get_value(borrow=True).shape[1])
+            if self._notes:
+                device[:len(inputs)] = beside_roll(inputs, guide).reshape(len(inputs), -1)
+            else:
+                for first in range(0, guide.shape[1], bins):
+                    np.multiply(inputs, guide[:, first:first + bins], out=device[:len(inputs), first:first + bins])
             self._filtered.set_value(device, borrow=True)
         self._silence = len(inputs)
 

@@ -9,8 +9,12 @@ from examples.bach10 import recipe
 
 logger = command.get_logger('train')
 
+#: What --network may be, and what its help says of each.
+NETWORKS = {'published': '214 million parameters', 'compact': '0.7 million'}
 
-def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibelius, whose pieces are separated too'):
+
+def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibelius, whose pieces are separated too',
+           networks=NETWORKS):
     """The flags of a training script.
 
     Parameters
@@ -23,12 +27,14 @@ def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibeliu
         Switches that the original's script takes and does not read.
     dbs : str
         Help of --dbs.
+    networks : dict
+        As NETWORKS.
     """
     made = program.parser(prog, description.split('\n')[0],
                           dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
     made.add_arg('--dbs', type=command.path, default=None, help=dbs)
-    made.add_arg('--network', choices=('published', 'compact'), default='published',
-                 help='published: 214 million parameters; compact: 0.7 million')
+    made.add_arg('--network', choices=tuple(networks), default='published',
+                 help='; '.join('%s: %s' % item for item in networks.items()))
     made.add_arg('--bottleneck', type=command.positive_int, default=None, metavar='UNITS',
                  help='units between encoder and decoders (default: %d, compact: %d)'
                       % (architecture.BACH10.hidden, architecture.BACH10_COMPACT.hidden))

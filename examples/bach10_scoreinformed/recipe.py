@@ -48,6 +48,14 @@ def network(flags):
         if flags.legacy or flags.function != 'build_ca':
             raise UsageError('--network compact has no other form: leave out --legacy and --function')
         return bach10.sized(architecture.SCOREINFORMED_COMPACT, flags, flags.time_context // 2)
+    if flags.network == 'harmonic':
+        if flags.legacy or flags.function != 'build_ca':
+            raise UsageError('--network harmonic has no other form: leave out --legacy and --function')
+        if flags.timbre_model_path or flags.confine:
+            raise UsageError('--network harmonic knows nothing but the harmonics of the notes, and has no masks: leave '
+                             'out %s' % ('--timbre_model_path' if flags.timbre_model_path else '--confine'))
+        chosen = architecture.SCOREINFORMED_HARMONIC
+        return dataclasses.replace(chosen, time_context=flags.time_context, hidden=flags.bottleneck or chosen.hidden)
     if flags.function == 'build_ca_1x1':
         if flags.bottleneck:
             raise UsageError('--function build_ca_1x1 has no bottleneck: leave out --bottleneck')
@@ -63,13 +71,15 @@ def settings(flags):
         return SETTINGS
     return dataclasses.replace(SETTINGS, score=dataclasses.replace(
         read_notes_file(flags.feature_path), timbre=timbre_digest(flags.timbre_model_path),
-        confine=bool(flags.confine)))
+        confine=bool(flags.confine), notes=flags.network == 'harmonic'))
 
 
 def dataset(flags):
     """The class of the training data, and its arguments."""
     kind = sampled if flags.every_epoch else datasets.LargeDatasetMask2
-    return kind, {'pitch_code': WIDENED.strip('_'), 'timbre_model_path': flags.timbre_model_path}
+    notes = flags.network == 'harmonic'
+    return kind, {'pitch_code': WIDENED.strip('_'), 'timbre_model_path': flags.timbre_model_path,
+                  'pitched': notes, 'save_mask': not notes}
 
 
 def sampled(*args, nsamples, seed, batch_size, **more):

@@ -8,6 +8,8 @@ from examples.bach10 import recipe as data
 from examples.bach10 import training_flags
 from examples.bach10_scoreinformed import recipe
 
+NETWORKS = {**training_flags.NETWORKS, 'harmonic': '0.1 million, of the power at the harmonics of the notes alone'}
+
 #: Timings of the generated pieces, in the order of preference.
 STYLES = ('gt', 'original')
 
@@ -20,7 +22,7 @@ def parser(prog, description, defaults):
     """
     made = training_flags.parser(prog, description, dict(
         defaults, nepochs=40, batch_memory=100, feature_path='<dbs>/transforms/t3_rwc'),
-        dbs='folder of Bach10 Sibelius, in whose features --feature_path is by default')
+        dbs='folder of Bach10 Sibelius, in whose features --feature_path is by default', networks=NETWORKS)
     made.add_arg('--gt', type=command.switch, default=None, metavar='0|1',
                  help='1: the timing of the recordings; 0: that of the score; default: what the features have')
     made.add_arg('--function', choices=('build_ca', 'build_ca_1x1'), default='build_ca',

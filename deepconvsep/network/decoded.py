@@ -1,0 +1,86 @@
+"""What the descriptions of all networks have in common, and how they become JSON."""
+import dataclasses
+
+from deepconvsep.errors import InputError
+
+
+class Decoded:
+    """What the networks have in common: branches, each decoded to the channels of the input; among these the sources.
+
+    See :class:`deepconvsep.network.architecture.Architecture` for the fields `name`, `feat_size`, `decoders`,
+    `channels`, `outputs`, `biases` and `time_context`.
+    """
+
+    def __post_init__(self):
+        every = len(self.decoders) * self.channels
+        if self.outputs is None:
+            object.__setattr__(self, 'outputs', tuple(range(every)))
+        if self.biases is None:
+            object.__setattr__(self, 'biases', every)
+
+    @property
+    def branches(self):
+        """Number of branches."""
+        return max(self.decoders) + 1
+
+    @property
+    def places(self):
+        """For each source: its branch, which of the branch's channels it is, and the number of its bias.
+
+        >>> from deepconvsep.network.architecture import SCOREINFORMED, SCOREINFORMED_FOUR_BRANCHES
+        >>> SCOREINFORMED.places[1], SCOREINFORMED_FOUR_BRANCHES.places[1]
+        ((0, 1, 1), (1, 1, 1))
+        """
+        shared = self.biases == len(self.decoders) * self.channels
+        return [(self.decoders[output // self.channels], output % self.channels, output if shared else source)
+                for source, output in enumerate(self.outputs)]
+
+    def to_dict(self):
+        """The numbers as a dictionary that JSON can hold."""
+        values = {name: _listed(value) for name, value in dataclasses.asdict(self).items()}
+        if self.biases == len(self.decoders) * self.channels:
+            del values['biases']
+        return values
+
+    @classmethod
+    def from_dict(cls, values, path):
+        """The reverse of :meth:`to_dict`; `path` is the file that errors name."""
+        fields = {field.name for field in dataclasses.fields(cls)} - {'biases'}
+        if not isinstance(values, dict) or set(values) - {'biases'} != fields:
+            raise InputError('%s does not describe a network: expected the values %s' % (path,
+                                                                                         ', '.join(sorted(fields))))
+        if not isinstance(values['name'], str):
+            raise InputError('%s gives the network name = %.60r, expected text: restore the file'
+                             % (path, values['name']))
+        for name, value in values.items():
+            if name != 'name' and not cls._fits(name, value):
+                raise InputError('%s gives the network %s = %.60r, expected whole numbers: restore the file'
+                                 % (path, name, value))
+        network = cls(**{name: _tupled(value) for name, value in values.items()})
+        every = len(network.decoders) * network.channels
+        if network.smallest < 1 or max(network.outputs) >= every \
+                or set(network.decoders) != set(range(network.branches)) \
+                or network.biases not in (every, len(network.outputs)):
+            raise InputError('%s describes a network that cannot be built: restore the file' % path)
+        return network
+
+    @classmethod
+    def _fits(cls, name, value):
+        """Whether a value of a file may be the field `name`."""
+        if name in ('decoders', 'outputs'):
+            return whole_numbers(value, 0)
+        return whole_numbers([value], 1)
+
+
+def whole_numbers(values, least, count=None):
+    """Whether `values`, as JSON has them, are a list of whole numbers, at least `least`, and `count` of them if given."""
+    return isinstance(values, list) and 0 < len(values) <= 64 and count in (None, len(values)) and all(
+        type(value) is int and least <= value <= 10 ** 6 for value in values)
+
+
+def _listed(value):
+    return [_listed(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _tupled(value):
+    return tuple(_tupled(each) for each in value) if isinstance(value, list) else value
