@@ -1,4 +1,4 @@
-"""The harmonic network: against plain loops, its transposes, Theano against NumPy, its gradient, and its description."""
+"""The harmonic network: against plain loops, Theano against NumPy, its gradient, its description."""
 import dataclasses
 import json
 

@@ -239,8 +239,8 @@ def test_the_harmonic_network_from_notes_to_stems(script, trees, tmp_path):
     assert quality(trees, tmp_path / 'output' / 'CNNrwc_se1', '%s-%s.wav', piece) > untouched + 6
     found = {}
     for engine in ('theano', 'numpy'):
-        succeed(script(SEPARATE, '-i', trees / 'mixtures' / (piece + '.wav'), '-o', tmp_path / engine, '-m', loaded.path,
-                       '--scores', trees / 'bach10', '--engine', engine, '--quiet'))
+        succeed(script(SEPARATE, '-i', trees / 'mixtures' / (piece + '.wav'), '-o', tmp_path / engine, '-m',
+                       loaded.path, '--scores', trees / 'bach10', '--engine', engine, '--quiet'))
         found[engine] = [soundfile.read(str(tmp_path / engine / ('%s_%s.wav' % (piece, source))))[0]
                          for source in data.SOURCES]
     np.testing.assert_allclose(found['theano'], found['numpy'], atol=1e-4)

@@ -73,7 +73,7 @@ class Decoded:
 
 
 def whole_numbers(values, least, count=None):
-    """Whether `values`, as JSON has them, are a list of whole numbers, at least `least`, and `count` of them if given."""
+    """Whether `values`, of JSON, are a list of whole numbers, at least `least`, and `count` of them if given."""
     return isinstance(values, list) and 0 < len(values) <= 64 and count in (None, len(values)) and all(
         type(value) is int and least <= value <= 10 ** 6 for value in values)
 

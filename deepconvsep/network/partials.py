@@ -121,7 +121,7 @@ class Partials:
         >>> partials, spectrum = Partials(2049, 44100, 2), np.zeros((1, 1, 2049))
         >>> spectrum[0, 0, 80:84] = 1
         >>> partials.collect(spectrum, [0], [69]).round(2).tolist()
-        [[[0.0, 0.85]]]
+        [[[0.0, 0.93]]]
         """
         found = np.empty((len(pitches), spectra.shape[1], self.harmonics), spectra.dtype)
         for number, part in _runs(numbers):
@@ -154,7 +154,7 @@ class Partials:
 
     def _matrix(self, pitches, averaged, dtype):
         """The lobes of the harmonics of some MIDI numbers, a row for each, as a sparse matrix."""
-        import scipy.sparse   # here: only this network needs it
+        import scipy.sparse  # here: only this network needs it
         bins, weights = (np.concatenate(parts) for parts in zip(*(self.lobes(int(pitch)) for pitch in pitches)))
         if averaged:
             weights = weights / (weights.sum(axis=1, keepdims=True) + LEAST)

@@ -52,8 +52,8 @@ class Step:
         self.batch_size, self.time_context = batch_size, network.time_context
         frames, bins, sources = network.time_context, network.feat_size, len(settings.sources)
         self._inputs = theano.shared(np.zeros((1, bins), theano.config.floatX))
-        # of a score-informed network: the mixture times each mask, multiplied once and not at every step, or the mixture
-        # and the piano roll
+        # of a score-informed network: the mixture times each mask, multiplied once and not at every step, or the
+        # mixture and the piano roll
         self._filtered = theano.shared(np.zeros((1, network.channels * bins), theano.config.floatX)) \
             if network.channels > 1 else None
         # one array per source: elementwise operations are several times faster on arrays without gaps
