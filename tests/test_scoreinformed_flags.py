@@ -77,7 +77,6 @@ def test_a_model_of_another_timing_is_not_taken(script, tmp_path, there, args, m
 @pytest.mark.parametrize('args, code, message', [
     (['--network', 'compact', '--legacy'], 2, '--network compact has no other form'),
     (['--network', 'harmonic', '--function', 'build_ca_1x1'], 2, '--network harmonic has no other form'),
-    (['--network', 'harmonic', '--confine'], 2, 'and has no masks: leave out --confine'),
     (['--network', 'harmonic', '--timbre_model_path', __file__], 2, 'leave out --timbre_model_path'),
     (['--function', 'build_ca_1x1', '--bottleneck', '9'], 2, 'has no bottleneck: leave out --bottleneck'),
     (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),

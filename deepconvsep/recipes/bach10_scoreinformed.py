@@ -51,8 +51,8 @@ def add_guide_flags(flags):
                        'each harmonic of each MIDI number is; the same for training and separating')
     flags.add_arg('--confine', action=argparse.BooleanOptionalAction, default=None,
                   help='multiply the masks of the network by those of the score, so that no stem gets what its score '
-                       'excludes; in training, in the loss as well, and in the settings of the model (default: as the '
-                       'settings of the model say; in training, no)')
+                       'excludes; in training, in the loss as well (not of --network harmonic), and in the settings of '
+                       'the model (default: as the settings of the model say; in training, no)')
 
 
 def add_score_flags(flags):

@@ -70,7 +70,8 @@ class Step:
             self.net.b.set_value(np.full_like(self.net.b.get_value(), output_bias))
         noise = theano.shared(mask_noise((batch_size, frames, bins), seed))
         self._notes = bool(settings.score and settings.score.notes)
-        confined = bool(settings.score and settings.score.confine)
+        # what is told the notes sees no masks that could confine it before it separates
+        confined = bool(settings.score and settings.score.confine) and not self._notes
         decoded = lasagne.layers.get_output(self.net.input_layers)
         how = (noise, settings.mask_eps, settings.mask_noise_in_numerator)
         if fused.usable():

@@ -51,9 +51,9 @@ def network(flags):
     if flags.network == 'harmonic':
         if flags.legacy or flags.function != 'build_ca':
             raise UsageError('--network harmonic has no other form: leave out --legacy and --function')
-        if flags.timbre_model_path or flags.confine:
-            raise UsageError('--network harmonic knows nothing but the harmonics of the notes, and has no masks: leave '
-                             'out %s' % ('--timbre_model_path' if flags.timbre_model_path else '--confine'))
+        if flags.timbre_model_path:
+            raise UsageError('--network harmonic sees no masks whose harmonics could be weighed: leave out '
+                             '--timbre_model_path')
         chosen = architecture.SCOREINFORMED_HARMONIC
         return dataclasses.replace(chosen, time_context=flags.time_context, hidden=flags.bottleneck or chosen.hidden)
     if flags.function == 'build_ca_1x1':
