@@ -5,13 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from deepconvsep import recipes
+from deepconvsep import command, recipes
 from deepconvsep.errors import InputError
 from deepconvsep.models import known, store
 from deepconvsep.network import architecture
 from deepconvsep.score import read_score
 from deepconvsep.score.guide import ScoreGuide
+from deepconvsep.separation import engines
 from deepconvsep.separation.sound import HIGHEST_RATE, LOWEST_RATE, at_rate
+
+logger = command.get_logger('separate')
 
 #: Samples of a signal in memory that go into the stream at once.
 BLOCK = 1 << 16
@@ -71,6 +74,8 @@ class Separator:
                              % (method, loaded.network.name, ', '.join(self._recipe.methods)))
         if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise InputError('the batch size is %r, expected a whole number above 0' % (batch_size,))
+        if engine is not None:
+            engines.choose(engine)
         choice = SimpleNamespace(method=method, engine=engine, batch_size=batch_size)
         self._separator = self._recipe.separator(loaded, self.settings, choice)
 
@@ -98,12 +103,7 @@ class Separator:
         InputError
             When the rate is none, the scores do not fit the model, or the sound holds NaN or infinity.
         """
-        if not isinstance(rate, numbers.Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate != int(rate):
-            raise InputError('the sample rate is %r, expected a whole number of Hz, %d to %d'
-                             % (rate, LOWEST_RATE, HIGHEST_RATE))
-        rate = int(rate)
-        guide = self._guide(scores)
-        blocks = iter(blocks)
+        rate, guide, blocks = _whole_rate(rate), self._guide(scores), iter(blocks)
         first = next(blocks, None)
         if first is None:
             return
@@ -111,15 +111,19 @@ class Separator:
             raise InputError('got %.60r as a block, expected (samples,) or (samples, channels): give a list of blocks, '
                              'or a whole signal to separate()' % first)
         channels = 1 if np.ndim(first) == 1 else np.shape(first)[1]
+        first = self._checked(first, channels)
 
         def all_blocks():
-            yield self._checked(first, channels)
+            yield first
             for block in blocks:
                 yield self._checked(block, channels)
 
         for part in at_rate(self._separator, all_blocks(), rate, channels, guide, stereo):
+            part = part.astype(float, copy=False)
             yield {source: part[:, number] if stereo else part[:, number, 0]
                    for number, source in enumerate(self.sources)}
+        for warning in guide.warnings() if guide else ():
+            logger.warning('%s', warning)
 
     def separate(self, audio, rate, stereo=False, scores=None):
         """Separate a signal: :meth:`stream` of a whole array, whose stems come whole."""
@@ -128,6 +132,8 @@ class Separator:
             raise InputError('got %.60r, expected samples, (samples,) or (samples, channels): read the file first'
                              % audio.item())
         if not len(audio):
+            _whole_rate(rate)
+            self._guide(scores)
             shape = audio.shape if stereo else (0,)
             return {source: np.zeros(shape) for source in self.sources}
         parts = list(self.stream((audio[start:start + BLOCK] for start in range(0, len(audio), BLOCK)), rate, stereo,
@@ -140,6 +146,9 @@ class Separator:
                                             'needs scores: give a file for each of ' + ', '.join(self.sources)))
         if scores is None:
             return None
+        if self.settings.score.timbre:
+            raise InputError('the model was trained with a timbre model: separate with %s and --timbre_model_path'
+                             % self._recipe.script)
         if len(scores) != len(self.sources):
             raise InputError('got %d scores, expected one for each of %s' % (len(scores), ', '.join(self.sources)))
         return ScoreGuide([read_score(path) for path in scores], self.settings)
@@ -155,12 +164,20 @@ class Separator:
         if block.ndim != 2 or block.shape[1] != channels:
             raise InputError('got samples of shape %s, expected (samples,) or (samples, channels), with the same '
                              'channels in every block' % (block.shape,))
-        if channels > MOST_CHANNELS:
-            raise InputError('got samples of shape %s, %d channels, expected (samples, channels), %d channels at most: '
+        if not 0 < channels <= MOST_CHANNELS:
+            raise InputError('got samples of shape %s, %d channels, expected (samples, channels), 1 to %d channels: '
                              'transpose them' % (block.shape, channels, MOST_CHANNELS))
         if not np.isfinite(block).all():
             raise InputError('the sound holds NaN or infinity, expected finite samples: repair it')
         return block.astype(float, copy=False)
+
+
+def _whole_rate(rate):
+    """A sample rate as an int."""
+    if not isinstance(rate, numbers.Real) or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate != int(rate):
+        raise InputError('the sample rate is %r, expected a whole number of Hz, %d to %d'
+                         % (rate, LOWEST_RATE, HIGHEST_RATE))
+    return int(rate)
 
 
 def separate(audio, rate, model=recipes.DEFAULT_MODEL, stereo=False, scores=None, engine=None, method='network'):

@@ -45,7 +45,8 @@ def main(argv=None):
     if last - first < 2:
         raise InputError('%s ends after %.1f s, expected more than --start %g'
                          % (args.mixture[0], len(magnitudes) / rate, args.start))
-    guide = ScoreGuide(scores, recipe.SETTINGS, names=recipe.score_names(path, args), traits=recipe.TRAITS)
+    guide = ScoreGuide(scores, recipe.SETTINGS, names=recipe.score_names(path, args), traits=recipe.TRAITS,
+                       played=(args.score_tempo, args.score_offset))
     guide(0, magnitudes)
     for warning in guide.warnings():
         print(warning, file=sys.stderr)
@@ -90,7 +91,7 @@ def draw(magnitudes, scores, widened, first, highest):
     levels = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-10))
     shares = masks.harmonic_mask(widened, first, first + len(magnitudes), magnitudes.shape[1]).reshape(
         len(magnitudes), len(scores), -1)[..., :bins]
-    notes = note_array(scores, plain(recipe.SETTINGS), before=0., fermata=0.)
+    notes = note_array(scores, plain(recipe.SETTINGS))
     colours = page.COLOURS[:len(scores)]
     with seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 2.6 + 1.3 * len(scores), nrows=1 + len(scores), ncols=1,

@@ -1,4 +1,6 @@
 """deepconvsep.separate, deepconvsep.Separator and the command `deepconvsep`: recorded stems, streams, bad input."""
+import concurrent.futures
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -13,7 +15,10 @@ import deepconvsep
 from deepconvsep import __main__ as program
 from deepconvsep import recipes
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.models import known, store
 from deepconvsep.network import architecture
+from deepconvsep.score import Note, read_score
+from deepconvsep.score.reading import write_score
 
 STEMS = ('vocals', 'bass', 'drums', 'other')
 
@@ -76,7 +81,9 @@ def test_what_is_no_rate_is_refused(golden, rate):
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact'}, 'needs scores: give a file for each of bassoon'),
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact', 'scores': ['a.txt']}, 'got 1 scores, expected one for'),
     (np.zeros(100), {'model': 'no such model'}, 'neither a file no such model nor a model of this name'),
-    (np.zeros((2, 4410)), {}, r'of shape \(2, 4410\), 4410 channels, expected .*, 256 channels at most: transpose'),
+    (np.zeros((2, 4410)), {}, r'of shape \(2, 4410\), 4410 channels, expected .*, 1 to 256 channels: transpose'),
+    (np.zeros((100, 0)), {}, r'of shape \(100, 0\), 0 channels, expected .*, 1 to 256 channels: transpose'),
+    (np.zeros(0), {'model': 'bach10_scoreinformed_compact'}, 'needs scores: give a file for each of bassoon'),
     ('song.wav', {}, "got 'song.wav', expected samples")])
 def test_what_cannot_be_separated_is_said(samples, more, message):
     with pytest.raises(InputError, match=message):
@@ -85,6 +92,7 @@ def test_what_cannot_be_separated_is_said(samples, more, message):
 
 @pytest.mark.parametrize('more, message', [
     ({'engine': 'tensorflow'}, "the engine is 'tensorflow', expected one of: theano, numpy"),
+    ({'engine': 'tensorflow', 'model': 'bach10_scoreinformed_compact', 'method': 'nmf'}, 'expected one of: theano'),
     ({'batch_size': 0}, 'the batch size is 0, expected a whole number above 0'),
     ({'batch_size': 2.5}, 'the batch size is 2.5, expected'),
     ({'batch_size': '3'}, "the batch size is '3', expected")])
@@ -96,6 +104,58 @@ def test_a_separator_that_cannot_be(more, message):
 def test_a_signal_in_place_of_its_blocks():
     with pytest.raises(InputError, match=r'got .*0.* as a block, expected .* or a whole signal to separate\(\)'):
         next(deepconvsep.Separator(engine='numpy').stream(np.zeros(2000), 44100))
+
+
+@pytest.mark.parametrize('rate', [44100, 48000])
+def test_stems_are_float64_and_more_channels_are_refused_at_any_rate(golden, rate):
+    separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'numpy')
+    for samples in (np.zeros(3000, np.float32), np.zeros(0)):
+        assert {stem.dtype for stem in separator.separate(samples, rate).values()} == {np.dtype(float)}
+    with pytest.raises(InputError, match='transpose them'):
+        separator.separate(np.zeros((2, 3000)), rate)
+
+
+def score_files(folder, begin):
+    """Scores of four instruments, each with a note a second from `begin` on."""
+    paths = [str(folder / ('%d.txt' % number)) for number in range(4)]
+    for path, low in zip(paths, (48, 60, 67, 74)):
+        write_score(path, [Note(begin + second, begin + second + .9, low + 5 * second % 7) for second in range(12)])
+    return paths
+
+
+def test_scores_that_do_not_match_are_said(tmp_path, caplog):
+    right, time = score_files(tmp_path, 0), np.arange(13 * 44100) / 44100
+    sound = np.zeros(len(time))
+    for path in right:
+        for onset, offset, midi in read_score(path):
+            part = (time >= onset) & (time < offset)
+            sound[part] += sum(np.sin(2 * np.pi * k * 440 * 2 ** ((midi - 69) / 12) * time[part]) / k / 20
+                               for k in range(1, 5))
+    separator = deepconvsep.Separator('bach10_scoreinformed_compact', 'numpy', method='nmf')
+    separator.separate(sound, 44100, scores=right)
+    assert 'does not match' not in caplog.text
+    separator.separate(sound, 44100, scores=score_files(tmp_path, 4))
+    assert 'the score does not match the sound' in caplog.text
+
+
+def test_a_model_that_needs_its_timbre_model_is_not_taken_without(tmp_path):
+    loaded = store.load(known.path('bach10_scoreinformed_compact'), architecture.KNOWN, 'this test')
+    settings = dataclasses.replace(loaded.settings, score=dataclasses.replace(loaded.settings.score, timbre='ab'))
+    store.save(str(tmp_path / 'm.pkl'), loaded.params, loaded.network, settings, {})
+    separator = deepconvsep.Separator(tmp_path / 'm.pkl', 'numpy')
+    with pytest.raises(InputError, match='with a timbre model: separate with .*separate_bach10.py and --timbre_model'):
+        separator.separate(np.zeros(100), 44100, scores=score_files(tmp_path, 0))
+
+
+def test_threads_share_a_separator(golden, mixture):
+    separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'theano', batch_size=2)
+    sounds = [mixture[0][start:start + 30000] for start in (0, 30000, 60000, 90000)]
+    expected = [separator.separate(sound, 44100) for sound in sounds]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda sound: separator.separate(sound, 44100), 4 * sounds))
+    for one, stems in zip(4 * expected, found):
+        for name in STEMS:
+            np.testing.assert_array_equal(stems[name], one[name])
 
 
 def test_a_model_by_its_path(golden, mixture):
@@ -118,7 +178,7 @@ def test_every_network_has_a_recipe_that_fits_it():
     for network in architecture.KNOWN:
         recipe = recipes.of_network(network)
         assert len(recipe.sources) == len(network.outputs)
-        assert (recipe.settings.score is not None) == (network.channels == 4)
+        assert (recipe.settings.score is not None) == (network.channels > 1)
 
 
 def test_the_command_asks_the_model(golden, tmp_path, capsys, caplog):

@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 
+from deepconvsep.errors import InputError
 from deepconvsep.score import Note
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.separation import factorization
@@ -53,6 +54,18 @@ def test_channels_and_accompaniment(parts):
     stems = separate(sound, stereo=True, accompaniment_of=0)
     assert stems.shape == (len(sound), 3, 2)
     np.testing.assert_allclose(stems[:, 0] + stems[:, 2], sound, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('level', [2. ** 40, 2. ** -70])
+def test_loudness_does_not_matter(parts, level):
+    sound = parts.sum(axis=0)[:, None]
+    expected, found = separate(sound), separate(sound * level)
+    np.testing.assert_allclose(found / level, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_float32_cannot_hold_is_refused(parts):
+    with pytest.raises(InputError, match='the sound is too large for float32, expected a full scale of about 1'):
+        separate(parts.sum(axis=0)[:, None] * 3e38)
 
 
 def test_nothing_in_nothing_out():

@@ -13,13 +13,16 @@ import lasagne
 import theano.tensor as T
 
 from deepconvsep.errors import InputError
+from deepconvsep.models import store
 from deepconvsep.network import architecture
 from deepconvsep.network.build import build, frame_count
 from deepconvsep.network.forward import forward
 from deepconvsep.network.harmonic import FLOOR
 from deepconvsep.network.masks import source_outputs
 from deepconvsep.network.partials import PITCHES, Partials, find_rows
+from deepconvsep.recipes import bach10_scoreinformed as recipe
 from deepconvsep.score.masks import beside_roll
+from deepconvsep.settings import ScoreSettings
 
 #: Small: 2 instruments, 513 bins at 8 kHz, 12 frames.
 NETWORK = dataclasses.replace(architecture.SCOREINFORMED_HARMONIC, feat_size=513, decoders=(0, 1), outputs=(0, 2),
@@ -206,3 +209,16 @@ def test_description_and_its_mistakes():
                             ({'hidden': 1.5}, 'gives the network hidden = 1.5')]:
         with pytest.raises(InputError, match=message):
             architecture.described({**values, **change}, 'a.json')
+
+
+@pytest.mark.parametrize('score', [None, ScoreSettings(), ScoreSettings(notes=True)])
+def test_settings_that_contradict_the_network_are_refused(tmp_path, score):
+    path = str(tmp_path / 'm.pkl')
+    for network in (architecture.SCOREINFORMED_HARMONIC, architecture.SCOREINFORMED_1X1):
+        settings = dataclasses.replace(recipe.SETTINGS, score=score)
+        store.save(path, [np.zeros(shape, np.float32) for shape in network.param_shapes()], network, settings, {})
+        if score and score.notes == (network is architecture.SCOREINFORMED_HARMONIC):
+            assert store.load(path, recipe.NETWORKS, 'this test').settings == settings
+        else:
+            with pytest.raises(InputError, match='m.json does not describe the arrays of '):
+                store.load(path, recipe.NETWORKS, 'this test')

@@ -11,6 +11,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.formats import pickles
 from deepconvsep.models import store
 from deepconvsep.network import architecture
+from deepconvsep.settings import ScoreSettings
 from examples.dsd100 import recipe
 
 
@@ -130,6 +131,7 @@ def test_settings_of_other_weights_are_refused(tmp_path):
     ('settings.scale_factor', '0.3', 'gives scale_factor'), ('network.kernel', [15], 'kernel'),
     ('network.feat_size', 10 ** 9, 'feat_size'), ('network.feat_size', 511, 'cannot be built'),
     ('network.hidden', 127, 'does not describe'),
+    ('settings.score', ScoreSettings().to_dict(), 'does not describe'),
     ('network.decoders', [0, 5], 'cannot be built'), ('network', None, 'does not describe a network'),
 ])
 def test_bad_settings_are_named(tmp_path, where, value, message):

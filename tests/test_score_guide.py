@@ -7,7 +7,7 @@ import pytest
 
 from deepconvsep import stft
 from deepconvsep.network import blend
-from deepconvsep.score import Note, masks, rows
+from deepconvsep.score import Note, masks, match, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
 from deepconvsep.separation import engines
@@ -251,6 +251,12 @@ def test_right_scores_of_named_instruments_say_nothing(magnitudes):
     for scores in (tune(1), moved(tune(1), .2), [early] + tune(1)[1:]):
         assert named(scores, magnitudes) == []
     assert named(tune(1), magnitudes[:900]) == []  # a score that goes on behind an excerpt
+
+
+def test_a_part_that_enters_behind_what_is_gathered_is_not_judged(magnitudes, monkeypatch):
+    monkeypatch.setattr(match, 'LONGEST', 12.)
+    late = [note for note in tune(1)[3] if note.onset >= 13]
+    assert named(tune(1)[:3] + [late], magnitudes) == []
 
 
 @pytest.mark.parametrize('number', range(4))

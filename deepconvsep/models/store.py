@@ -17,6 +17,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.formats import npz, pickles
 from deepconvsep.network import architecture
 from deepconvsep.network.architecture import Architecture
+from deepconvsep.network.harmonic import HarmonicArchitecture
 from deepconvsep.settings import Settings
 
 FORMAT = 'deepconvsep-model'
@@ -129,7 +130,9 @@ def _read_settings(beside, path, shapes):
     network = architecture.described(values.get('network'), beside)
     settings = Settings.from_dict(values.get('settings'), beside)
     if network.param_shapes() != shapes or len(settings.sources) != len(network.outputs) \
-            or network.feat_size != settings.frame_size // 2 + 1 or settings.overlap >= network.time_context:
+            or network.feat_size != settings.frame_size // 2 + 1 or settings.overlap >= network.time_context \
+            or (settings.score is not None) != (network.channels > 1) \
+            or bool(settings.score and settings.score.notes) != isinstance(network, HarmonicArchitecture):
         raise InputError('%s does not describe the arrays of %s: get both files again' % (beside, path))
     training = values.get('training')
     return network, settings, training if isinstance(training, dict) else {}

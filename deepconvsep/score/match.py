@@ -128,6 +128,8 @@ class ScoreMatch:
         if blocks / rate < SHORTEST:
             return said + self._behind(parts, sound)
         energy = self._energy[:blocks]
+        if self._next // BLOCK > blocks:   # of what begins behind, nothing was gathered
+            parts = [part[part[:, 0] < blocks] for part in parts]
         present = presence.pitches(energy, LOWEST, SILENCE)
         verdicts = {number: verdict.judge(present, part, rate, self._units)
                     for number, part in enumerate(parts) if len(part)}

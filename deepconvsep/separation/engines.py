@@ -4,6 +4,7 @@ Theano is the reference, and runs on a GPU too; it needs a C++ compiler. NumPy n
 """
 import importlib.util
 import shutil
+import threading
 
 import numpy as np
 
@@ -86,11 +87,14 @@ def with_theano(network, params, settings, batch_size):
     noise = theano.shared(_noise(network, settings, theano.config.floatX))
     blended = BlendedMasks(sources, step, settings.mask_noise_in_numerator)(net.b, noise, weights, *channels)
     function = theano.function([entry, weights], blended, allow_input_downcast=True)
+    # a compiled function, and what it takes, are for one thread at a time
+    lock = threading.Lock()
     room = np.zeros((1, network.channels, frame_count(network, batch_size, step), network.feat_size), np.float32)
 
     def run(frames, weights):
-        room[0, :, :len(frames)] = frames.transpose(1, 0, 2)
-        masks, fine = function(room, weights)
+        with lock:
+            room[0, :, :len(frames)] = frames.transpose(1, 0, 2)
+            masks, fine = function(room, weights)
         return masks, fine.astype(bool)
 
     return run

@@ -18,6 +18,7 @@ from deepconvsep import audio, stft
 from deepconvsep.score import heard
 from deepconvsep.score.guide import note_array
 from deepconvsep.score.heard import TINY
+from deepconvsep.separation.masking import NotFinite
 from deepconvsep.settings import WINDOWS
 
 ITERATIONS = 50
@@ -49,6 +50,7 @@ class Factorizer:
 
     def __init__(self, settings, separator=None, ranges=None, iterations=ITERATIONS):
         self.settings, self.separator, self.ranges, self.iterations = settings, separator, ranges, iterations
+        self._level = 1.   # what the magnitudes of the sound at hand are divided by
         self.window = WINDOWS[settings.window](settings.frame_size)
 
     def stems(self, blocks, guide, stereo=False, accompaniment_of=None):
@@ -63,6 +65,8 @@ class Factorizer:
         magnitudes = self._magnitudes(audio.downmix(block, self.settings.downmix) for block in blocks)
         if guide is not None:
             self._show(guide, magnitudes)
+        self._level = _level(magnitudes)
+        magnitudes /= self._level
         stems = [] if self.separator is None else [np.asarray(stem, np.float32)
                                                    for stem in self.separator.stems(blocks, guide)]
         notes = self._heard(magnitudes, stems) if guide is None else guide.notes
@@ -98,7 +102,7 @@ class Factorizer:
     def _heard(self, magnitudes, stems):
         """The note array of what the instruments play, heard in the stems that the network gives them."""
         def active(spectra):
-            return [heard.activate(self._magnitudes(stem[:, number, 0] for stem in stems), own)
+            return [heard.activate(self._alone(stems, number), own)
                     for number, own in enumerate(spectra)]
 
         def array(activations):
@@ -120,10 +124,13 @@ class Factorizer:
         spectra, activations, owners = start
         for owner in np.unique(owners):
             own = owners == owner
-            alone = self._magnitudes(stem[:, owner, 0] for stem in stems)
-            spectra[:, own], activations[own], _ = factorize(alone, spectra[:, own], activations[own], owners[own],
-                                                             ITERATIONS_ALONE)
+            spectra[:, own], activations[own], _ = factorize(self._alone(stems, owner), spectra[:, own],
+                                                             activations[own], owners[own], ITERATIONS_ALONE)
         return spectra, activations, owners
+
+    def _alone(self, stems, number):
+        """The magnitudes of the stem of an instrument, on the scale of the mixture's."""
+        return self._magnitudes(stem[:, number, 0] for stem in stems) / self._level
 
     def _apply(self, blocks, model, instruments, stereo, accompaniment_of):
         """Yield the stems: the masks of the instruments times the mixture, or times each of its channels."""
@@ -147,6 +154,14 @@ class Factorizer:
             done += samples.shape[-1]
             yield samples.transpose(2, 0, 1)
         yield synthesis.finish()[..., :max(0, analysis.length - done)].transpose(2, 0, 1)
+
+
+def _level(magnitudes):
+    """A power of two near the maximum: divided by it, float32 neither overflows nor loses what is soft."""
+    largest = magnitudes.max()
+    if not np.isfinite(largest):
+        raise NotFinite('the sound is too large for float32, expected a full scale of about 1: make it softer')
+    return np.float32(2. ** np.frexp(largest)[1] if largest else 1)
 
 
 def constraints(notes, shape, level=1.):

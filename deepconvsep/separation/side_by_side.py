@@ -58,7 +58,7 @@ def separate(plan, recipe, loaded, settings, flags):
     return failures
 
 
-_lock = threading.Lock()   # a worker of a cluster may have threads, and a compiled function is for one at a time
+_lock = threading.Lock()   # a worker of a cluster may have threads, and only one of them is logged at a time
 
 
 def _work(recipe, model, settings, flags, item):
