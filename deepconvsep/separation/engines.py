@@ -11,6 +11,7 @@ import numpy as np
 from deepconvsep import command
 from deepconvsep.backend.flags import user_flags, wanted_gpu
 from deepconvsep.errors import InputError
+from deepconvsep.network.harmonic import HarmonicArchitecture
 from deepconvsep.network.noise import mask_noise
 
 logger = command.get_logger('engine')
@@ -86,7 +87,7 @@ def with_theano(network, params, settings, batch_size):
     channels, sources = net.channels(lasagne.layers.get_output(net.input_layers))
     noise = theano.shared(_noise(network, settings, theano.config.floatX))
     blended = BlendedMasks(sources, step, settings.mask_noise_in_numerator)(net.b, noise, weights, *channels)
-    function = theano.function([entry, weights], blended, allow_input_downcast=True)
+    function = theano.function([entry, weights], blended, mode=_mode(network), allow_input_downcast=True)
     # a compiled function, and what it takes, are for one thread at a time
     lock = threading.Lock()
     room = np.zeros((1, network.channels, frame_count(network, batch_size, step), network.feat_size), np.float32)
@@ -98,6 +99,18 @@ def with_theano(network, params, settings, batch_size):
         return masks, fine.astype(bool)
 
     return run
+
+
+def _mode(network):
+    """How Theano computes: the harmonic network, whose many small operations take half a minute to compile, without C.
+
+    What it takes most time for are products, of BLAS and SciPy either way. On a GPU all is compiled.
+    """
+    from theano.compile import Mode
+
+    from deepconvsep.network.c_source import usable
+    many_small = isinstance(network, HarmonicArchitecture)
+    return Mode(linker='py', optimizer='fast_compile') if many_small and usable() else None
 
 
 def with_numpy(network, params, settings, batch_size):
