@@ -24,7 +24,7 @@ logger = command.get_logger('score')
 NETWORKS = architecture.SCOREINFORMED_NETWORKS
 
 #: What separates by default; see the package `models`.
-DEFAULT_MODEL = 'bach10_scoreinformed_compact'
+DEFAULT_MODEL = 'bach10_scoreinformed_harmonic'
 
 # how this project trains
 SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings())
