@@ -28,6 +28,8 @@ def small(network):
     from deepconvsep.network import architecture
     if isinstance(network, architecture.StackedArchitecture):
         return dataclasses.replace(network, feat_size=257)
+    if isinstance(network, architecture.HarmonicArchitecture):
+        return dataclasses.replace(network, hidden=3)
     sizes = {'feat_size': 50, 'width': 50} if network.width == network.feat_size else {'feat_size': 313}
     return dataclasses.replace(network, hidden=3, **sizes)
 

@@ -24,6 +24,8 @@ def smaller(arch):
     """A network of the same graph with few numbers."""
     if isinstance(arch, architecture.StackedArchitecture):
         return dataclasses.replace(arch, feat_size=257)
+    if isinstance(arch, architecture.HarmonicArchitecture):
+        return dataclasses.replace(arch, feat_size=513, hidden=3, time_context=30)
     size = {'feat_size': 50, 'width': 50} if arch.width == arch.feat_size else {'feat_size': 313}
     return dataclasses.replace(arch, hidden=7, **size)
 
@@ -138,10 +140,18 @@ def test_the_operation_refuses_what_does_not_fit():
         BlendedMasks(SOURCES, 4, False)(*given[:3], *arrays('float64')[3:])
 
 
+def spectra(arch, frames, seed):
+    """What a network sees: numbers of 0 to 1, and notes where it is told them."""
+    given = np.random.RandomState(seed).uniform(size=(frames, arch.channels, arch.feat_size))
+    if isinstance(arch, architecture.HarmonicArchitecture):
+        given[:, 1] = np.repeat(given[:1, 1] > .98, frames, axis=0)
+    return given
+
+
 @pytest.mark.parametrize('arch', architecture.KNOWN, ids=lambda arch: arch.name)
 def test_frames_once_give_what_windows_give(arch):
     arch = smaller(arch)
-    frames = np.random.RandomState(5).uniform(size=(1, arch.channels, frame_count(arch, 4, 7), arch.feat_size))
+    frames = spectra(arch, frame_count(arch, 4, 7), 5).transpose(1, 0, 2)[None]
     windows = np.concatenate([frames[:, :, start:start + 30] for start in (0, 7, 14, 21)])
     with theano.configparser.change_flags(floatX='float64'):
         entry, found = T.tensor4(), []
@@ -160,7 +170,7 @@ def test_engines_agree(arch, in_numerator):
     chosen = settings.Settings(tuple('s%d' % number for number in range(len(arch.outputs))), overlap=22,
                                mask_eps=1e-3, mask_noise_in_numerator=in_numerator)
     params = [param.astype(np.float32) for param in drawn(arch)]
-    frames = np.random.RandomState(6).uniform(size=(30 + 4 * 8, arch.channels, arch.feat_size)).astype(np.float32)
+    frames = spectra(arch, 30 + 4 * 8, 6).astype(np.float32)
     ready = [engine(arch, params, chosen, 5) for engine in (engines.with_theano, engines.with_numpy)]
     for count in (5, 2, 1):
         weights = blend.fade_weights(count, 30, 22, True)[1].astype(np.float32)
