@@ -222,3 +222,13 @@ def test_settings_that_contradict_the_network_are_refused(tmp_path, score):
         else:
             with pytest.raises(InputError, match='m.json does not describe the arrays of '):
                 store.load(path, recipe.NETWORKS, 'this test')
+
+
+def test_many_windows_are_those_one_by_one():
+    frames, params = played(60, NOTES), draw(NETWORK)
+    ready = forward(NETWORK, params, np.float64)
+    found = list(ready.windows(frames, 3))
+    assert len(found) == 17 and list(ready.windows(frames[:11], 3)) == []
+    for number, one in enumerate(found):
+        alone, = ready.windows(frames[3 * number:3 * number + 12], 3)
+        np.testing.assert_allclose(one, alone, rtol=1e-12)

@@ -150,6 +150,10 @@ class StackedForward(_Outputs):
             yield decoded
 
 
+#: Windows that go through a harmonic network at once.
+AT_ONCE = 8
+
+
 class _Math:
     """The functions that :func:`deepconvsep.network.harmonic.outputs` needs, of NumPy."""
 
@@ -169,8 +173,10 @@ class HarmonicForward:
     def windows(self, frames, step):
         """As :meth:`Forward.windows`."""
         frames, biases = np.asarray(frames, self._params[-1].dtype), self._params[-1][:, None, None]
-        for start in range(0, len(frames) - self.network.time_context + 1, step):
-            window = frames[None, start:start + self.network.time_context]
-            rows = find_rows(window[:, :, 1, :PITCHES * self.network.branches])
-            found = harmonic_outputs(self.network, self._params, window[:, :, 0] ** 2, rows, self._math)
-            yield np.maximum(found[list(self.network.decoders)] + biases, 0)
+        starts = np.arange(0, len(frames) - self.network.time_context + 1, step)
+        for part in np.split(starts, range(AT_ONCE, len(starts), AT_ONCE)) if len(starts) else ():
+            windows = frames[part[:, None] + np.arange(self.network.time_context)]
+            rows = find_rows(windows[:, :, 1, :PITCHES * self.network.branches])
+            found = harmonic_outputs(self.network, self._params, windows[:, :, 0] ** 2, rows, self._math)
+            for each in found.reshape(len(part), self.network.branches, *found.shape[1:]):
+                yield np.maximum(each[list(self.network.decoders)] + biases, 0)
