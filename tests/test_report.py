@@ -200,6 +200,37 @@ def test_a_former_page_and_accompaniment_do_not_stay_beside_new_stems(script, se
     assert 'index.html, which showed the stems that are replaced: --report writes it again' in done.stderr
 
 
+def test_what_belongs_to_stems_that_are_not_replaced_stays(script, separated, tmp_path):
+    """Of an input that turns bad at its end, in a run that replaces the stems of another."""
+    shutil.copytree(str(separated / 'out'), str(tmp_path / 'out'))
+    samples = tone(2, 300, 44100)
+    soundfile.write(str(tmp_path / 'good.wav'), samples, 44100)
+    samples[-1] = np.nan
+    soundfile.write(str(tmp_path / (HOSTILE + '.wav')), samples, 44100, 'FLOAT')
+    before = {path: path.read_bytes() for path in (tmp_path / 'out').rglob('*') if path.is_file()}
+    flags = ('-o', 'out', '-m', separated / 'model.pkl', '--overwrite', '--quiet')
+    done = script(SCRIPT, '-i', HOSTILE + '.wav', *flags, cwd=tmp_path)
+    assert done.returncode == 1 and 'holds NaN' in done.stderr and 'removed' not in done.stderr
+    done = script(SCRIPT, '-i', HOSTILE + '.wav', 'good.wav', *flags, cwd=tmp_path)
+    assert done.returncode == 1 and 'good_violin.wav' in done.stdout and 'removed' not in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_failures_are_named_when_the_page_fails_too(script, separated, tmp_path):
+    (tmp_path / 'broken.wav').write_text('no sound')
+    flags = ('-i', 'broken.wav', separated / (HOSTILE + '.wav'), '-m', separated / 'model.pkl', '--quiet', '--report')
+    for folder in ('a', 'b'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'a' / 'report').write_text('mine')
+    done = script(SCRIPT, *flags, '-o', 'a', cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count('\n') == 1, 'before any work'
+    assert '%s is a file, expected a folder' % os.path.join('a', 'report') in done.stderr
+    (tmp_path / 'b' / 'index.html').mkdir()
+    done = script(SCRIPT, *flags, '-o', 'b', '--overwrite', cwd=tmp_path)
+    assert done.returncode == 1 and 'broken.wav is not a sound file' in done.stderr
+    assert 'index.html: Is a directory' in done.stderr
+
+
 def test_a_page_of_other_stems_stays(script, separated, tmp_path):
     folder = tmp_path / 'out'
     shutil.copytree(str(separated / 'out'), str(folder))

@@ -71,7 +71,7 @@ def _ends_in(name, stems):
 
 
 def remove(plan, inputs, sources, recipe, flags):
-    """Remove what a former separation left of the songs of `plan`, [(path, outputs, ...)].
+    """Remove what a former separation left of the songs of `plan`, [(path, outputs, ...)], which were replaced.
 
     `inputs` has the name of each song by its path. What is an input stays.
 

@@ -25,7 +25,8 @@ def check(flags):
     Raises
     ------
     UsageError, InputError
-        When there are references and no page, or a page that is not to be replaced.
+        When there are references and no page, a page that is not to be replaced, or something else in the place of the
+        folder of its pictures.
     """
     if flags.references and flags.report is None:
         raise UsageError('--references is for the page of --report: give both')
@@ -37,6 +38,9 @@ def check(flags):
         page = os.path.join(flags.odir, report.PAGE)
         if os.path.lexists(page) and not flags.overwrite:
             raise InputError('%s exists: give --overwrite or another folder' % page)
+        assets = os.path.join(flags.odir, report.ASSETS)
+        if os.path.lexists(assets):
+            files.make_folder(assets)   # it says what is in the way
 
 
 def songs(plan, names, settings, flags):

@@ -148,15 +148,16 @@ def run(flags, inputs, recipe, loaded, program, argv):
     songs = page.songs(plan, inputs, settings, flags)
     if plan:
         files.make_folder(flags.odir)
-        if flags.overwrite:
-            former.remove(plan, inputs, settings.sources, recipe, flags)
         logger.info('%s: %d arrays, %s, window %s, overlap %d', loaded.path, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         elsewhere = side_by_side.wanted(flags, len(plan))
         failures += (side_by_side.separate if elsewhere else separate)(plan, recipe, loaded, settings, flags)
+    code = report(failures, len(inputs))   # before what may fail as well
     failed = {path for path, _ in failures}
+    if flags.overwrite:   # what belongs to stems that were not replaced stays with them
+        former.remove([item for item in plan if item[0] not in failed], inputs, settings.sources, recipe, flags)
     page.write([song for song in songs if song.mixture not in failed], loaded, settings, flags, program, argv)
-    return report(failures, len(inputs))
+    return code
 
 
 def separate(plan, recipe, loaded, settings, flags):
