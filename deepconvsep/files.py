@@ -46,8 +46,7 @@ def atomic_path(path):
     os.close(handle)
     try:
         yield temporary
-        with open(temporary, 'rb') as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
@@ -56,6 +55,12 @@ def atomic_path(path):
         if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
             raise OSError(error.errno, error.strerror, path) from error   # the file that was to be
         raise
+
+
+def sync(path):
+    """Have the system put a file on the disk, which may show only now to be full."""
+    with open(path, 'rb') as written:
+        os.fsync(written.fileno())
 
 
 def remove_leftovers(folder, names):

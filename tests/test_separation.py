@@ -1,5 +1,6 @@
 """separation.py and streaming.py: recorded stems, invariances, and identities."""
 import dataclasses
+import errno
 
 import numpy as np
 import pytest
@@ -152,6 +153,24 @@ def test_too_little_memory_is_the_fault_of_one_sound(separator, tmp_path, monkey
     with pytest.raises(InputError, match='x.wav: out of memory: try a smaller --batch_size'):
         separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'], quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ['x.wav']
+
+
+@pytest.mark.parametrize('synced', range(5))
+def test_no_stem_is_written_when_the_disk_is_full_at_the_end(separator, tmp_path, monkeypatch, synced):
+    """For all but the first stems that come to it."""
+    soundfile.write(str(tmp_path / 'x.wav'), RS(13).uniform(-0.5, 0.5, (5000, 1)), 44100)
+    done = []
+
+    def sync(handle):
+        if len(done) == synced:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        done.append(handle)
+    monkeypatch.setattr('os.fsync', sync)
+    outputs = [str(tmp_path / name) for name in 'abcd']
+    with pytest.raises(OSError, match='No space left on device') as caught:
+        separate_file(separator, str(tmp_path / 'x.wav'), outputs, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ['x.wav']
+    assert caught.value.filename == outputs[min(synced, 3)]
 
 
 def test_nothing_is_written_when_an_input_turns_bad(separator, tmp_path):

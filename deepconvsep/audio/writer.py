@@ -47,10 +47,10 @@ class Writer:
             top = 2. ** (self._bits - 1)
             self._scale = top - 1 if full_scale in (None, 1) else top * full_scale
         self._atomic = files.atomic_path(path)
-        temporary = self._atomic.__enter__()
+        self._temporary = self._atomic.__enter__()
         try:
             # as bytes: soundfile does not take names that are no text
-            self._file = soundfile.SoundFile(os.fsencode(temporary), 'w', rate, channels, subtype, format=format)
+            self._file = soundfile.SoundFile(os.fsencode(self._temporary), 'w', rate, channels, subtype, format=format)
         except (soundfile.LibsndfileError, TypeError, OverflowError) as error:
             self._atomic.__exit__(type(error), error, None)
             raise InputError('cannot write %s with %d channels at %d Hz: %s' % (path, channels, rate, error)) from error
@@ -60,12 +60,35 @@ class Writer:
 
     def __exit__(self, kind, error, traceback):
         try:
-            self._file.close()
-        except soundfile.LibsndfileError as closing:
-            # a full disk shows here; the temporary file must go
-            self._atomic.__exit__(OSError, OSError(str(closing)), None)
-            raise InputError(FULL % (self.path, closing.error_string.strip().rstrip('.'))) from closing
+            self._close()
+        except InputError as closing:
+            # the temporary file must go
+            self._atomic.__exit__(InputError, closing, None)
+            raise
         return self._atomic.__exit__(kind, error, traceback)
+
+    def _close(self):
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as error:
+            # a full disk shows here
+            raise InputError(FULL % (self.path, error.error_string.strip().rstrip('.'))) from error
+
+    def finish(self):
+        """Put all on the disk, so that the file has only to be renamed: of several, none appears before all are there.
+
+        Nothing can be written after it.
+
+        Raises
+        ------
+        InputError, OSError
+            When the disk is full.
+        """
+        self._close()
+        try:
+            files.sync(self._temporary)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.path) from error
 
     def write(self, samples):
         """Append float samples, shape (samples,) or (samples, channels).

@@ -70,6 +70,8 @@ def separate_file(separator, path, outputs, guide=None, stereo=False, accompanim
                 written += len(block)
                 for index, writer in enumerate(writers):
                     writer.write(block[:, index])
+            for writer in writers:
+                writer.finish()
         except NotFinite as error:
             raise InputError('%s: %s' % (reader.path, error)) from error
         except MemoryError as error:
