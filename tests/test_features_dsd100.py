@@ -14,6 +14,7 @@ import sound_tree
 import soundfile
 from conftest import ROOT, assert_sampled
 
+from deepconvsep import jobs
 from deepconvsep.errors import InputError
 from deepconvsep.features import folder as folders
 from deepconvsep.features import plan as plans
@@ -188,6 +189,24 @@ def test_killed_and_run_again(tree, tmp_path):
     assert again.returncode == 0, again.stderr
     assert '4 songs written, 1 already there, 0 left out, 0 failed' in again.stderr
     assert contents(tmp_path) == contents(tree / 'one')
+
+
+def test_a_second_run_leaves_the_first_alone(tmp_path, monkeypatch):
+    sound_tree.write_song(tmp_path, 'song', 3000)
+    out, flags = tmp_path / 'out', ['--db', str(tmp_path), '--feature_path', str(tmp_path / 'out'), '--quiet']
+
+    def meanwhile(*work, **more):
+        monkeypatch.undo()
+        being_written = out / '.song_0__m_.data.a1b2_c3d.tmp'
+        being_written.write_bytes(b'half')
+        with pytest.raises(InputError, match='out is being filled by process %d on .*, or choose another --feature_path'
+                                             % os.getpid()):
+            compute_features.main(flags)
+        being_written.unlink()
+        return jobs.run(*work, **more)
+    monkeypatch.setattr('deepconvsep.jobs.run', meanwhile)
+    assert compute_features.main(flags) == 0
+    assert names(out) == ['song_0'] and not (out / 'lock.json').exists()
 
 
 def test_half_written_songs_are_computed_again(script, tree, tmp_path):

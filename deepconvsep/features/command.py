@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from deepconvsep import command, files, jobs
+from deepconvsep import command, files, jobs, lock
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import folder, making, songs
 from deepconvsep.features.plan import clear, is_finished, make_plans
@@ -77,8 +77,8 @@ def main(args, dataset, notes=None):
     Raises
     ------
     InputError
-        When there are no songs, when the folder holds features that were made with other settings, or when the disk
-        has no room.
+        When there are no songs, when the folder holds features that were made with other settings, when another
+        program is filling it, or when the disk has no room.
     """
     if args.validate:
         return validate(args, dataset.name, dataset.songs, dataset.expected)
@@ -88,16 +88,26 @@ def main(args, dataset, notes=None):
             raise InputError('%s holds no songs of the subset %s of %s: see --validate'
                              % (args.db, subset, dataset.name))
         logger.info('%s %s: %d of %d songs', dataset.name, subset, found, number)
-    files.make_folder(args.feature_path)
-    plans, failed = make_plans(dataset, args.feature_path, args.dtype)
-    folder.check_record(args.feature_path, dataset.describe_folder(args.dtype), args.overwrite, dataset.record,
-                        {'db': os.path.relpath(args.db, args.feature_path)})
-    work = functools.partial(making.compute, dataset.read, dataset.settings, args.overwrite)
-    return carry_out(args, work, plans, notes, failed)
+    with hold(args.feature_path):
+        plans, failed = make_plans(dataset, args.feature_path, args.dtype)
+        folder.check_record(args.feature_path, dataset.describe_folder(args.dtype), args.overwrite, dataset.record,
+                            {'db': os.path.relpath(args.db, args.feature_path)})
+        work = functools.partial(making.compute, dataset.read, dataset.settings, args.overwrite)
+        return carry_out(args, work, plans, notes, failed)
+
+
+def hold(feature_path):
+    """Make the feature folder and hold it, as :func:`deepconvsep.lock.hold`.
+
+    Another program would clear it of what this one is writing.
+    """
+    files.make_folder(feature_path)
+    return lock.hold(os.path.join(feature_path, 'lock.json'), '%s is being filled' % feature_path,
+                     'choose another --feature_path')
 
 
 def carry_out(args, work, plans, notes=None, failed=(), unit='songs', count=lambda plan: 1, smaller='--float32'):
-    """Work on the plans that are not finished; return the exit code.
+    """Work on the plans that are not finished, in a folder of which there is :func:`hold`; return the exit code.
 
     Parameters
     ----------

@@ -4,13 +4,12 @@ import gc
 import os
 import random
 
-from deepconvsep import command, files
+from deepconvsep import command, files, lock
 from deepconvsep.data.reading import TAG
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import folder as feature_folder
 from deepconvsep.models import store
 from deepconvsep.separation import program
-from deepconvsep.training import lock
 
 logger = command.get_logger('train')
 
@@ -180,7 +179,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         raise UsageError('--load %s does not fit the network of the flags: give the %s that it was trained with'
                          % (source, ' and '.join(sizes)))
     files.make_folder(folder)
-    with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), paths[1]):
+    with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), '%s is being trained' % paths[1],
+                   'choose another --model or --output'):
         refuse_existing(flags, paths)
         train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
     for part in filter(None, (data, held_out)):

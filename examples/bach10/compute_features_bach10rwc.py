@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-from deepconvsep import command, files, jobs
+from deepconvsep import command, jobs
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import command as features
 from deepconvsep.features import folder
@@ -81,15 +81,15 @@ def generate(args, legacy=False, play=None, notes=None):
         _, problem = measure(song)
         if problem:
             raise InputError(problem)
-    files.make_folder(args.feature_path)
-    anew = folder.check_record(
-        args.feature_path, {'chunk_size': args.chunk_size, 'seed': args.seed, 'dtype': args.dtype,
-                            **({'legacy': True} if legacy else {})},
-        args.overwrite, recipe.RECORD, {'db': os.path.abspath(args.db), 'rwc': os.path.abspath(args.rwc)})
-    plans, failed = make_plans(args, pieces, anew, legacy)
-    return features.carry_out(args, functools.partial(rendering.compute, args.overwrite, play), plans, notes, failed,
-                              'files', count=lambda plan: len(plan.paths),
-                              smaller='a smaller --sample_size, --float32')
+    with features.hold(args.feature_path):
+        anew = folder.check_record(
+            args.feature_path, {'chunk_size': args.chunk_size, 'seed': args.seed, 'dtype': args.dtype,
+                                **({'legacy': True} if legacy else {})},
+            args.overwrite, recipe.RECORD, {'db': os.path.abspath(args.db), 'rwc': os.path.abspath(args.rwc)})
+        plans, failed = make_plans(args, pieces, anew, legacy)
+        work = functools.partial(rendering.compute, args.overwrite, play)
+        return features.carry_out(args, work, plans, notes, failed, 'files', count=lambda plan: len(plan.paths),
+                                  smaller='a smaller --sample_size, --float32')
 
 
 def make_plans(args, pieces, anew, legacy):

@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-from deepconvsep import command, files, jobs
+from deepconvsep import command, jobs
 from deepconvsep.features import command as features
 from deepconvsep.features import folder
 from deepconvsep.features.plan import measure
@@ -34,13 +34,13 @@ def main(argv=None):
     songs = layout.sibelius_songs(args.db, styles)
     if args.validate:
         return features.validate(args, 'Bach10 Sibelius', songs, layout.expected(args.db, styles))
-    files.make_folder(args.feature_path)
-    anew = folder.check_record(args.feature_path, {'dtype': args.dtype, 'seed': args.seed}, args.overwrite,
-                               recipe.RECORD, {'db': os.path.relpath(args.db, args.feature_path)})
-    plans, failed = make_plans(args, songs, anew)
-    return features.carry_out(args, functools.partial(delays.compute, args.overwrite), plans, failed=failed,
-                              unit='files', count=lambda plan: len(plan.paths),
-                              smaller='a smaller --sample_size, --float32')
+    with features.hold(args.feature_path):
+        anew = folder.check_record(args.feature_path, {'dtype': args.dtype, 'seed': args.seed}, args.overwrite,
+                                   recipe.RECORD, {'db': os.path.relpath(args.db, args.feature_path)})
+        plans, failed = make_plans(args, songs, anew)
+        return features.carry_out(args, functools.partial(delays.compute, args.overwrite), plans, failed=failed,
+                                  unit='files', count=lambda plan: len(plan.paths),
+                                  smaller='a smaller --sample_size, --float32')
 
 
 def make_plans(args, songs, anew):

@@ -1,4 +1,4 @@
-"""One training at a time under one name in one folder."""
+"""One program at a time where two would be in each other's way: a training of one name, the features of one folder."""
 import contextlib
 import errno
 import fcntl
@@ -10,14 +10,14 @@ import time
 from deepconvsep import command
 from deepconvsep.errors import InputError
 
-logger = command.get_logger('training')
+logger = command.get_logger('lock')
 
 #: What file systems answer that have no locks.
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextlib.contextmanager
-def hold(path, what):
+def hold(path, busy, otherwise):
     """Hold a lock file, which tells the host and the id of this process, and remove it in the end.
 
     The operating system releases the lock of a process that has ended in whatever way: what such a one left is taken
@@ -27,15 +27,15 @@ def hold(path, what):
     Parameters
     ----------
     path : str
-    what : str
-        What is locked, for the message.
+    busy, otherwise : str
+        What the process that holds it does, in the passive voice, and what one can do but wait, for the message.
 
     Raises
     ------
     InputError
         When another process holds it.
     """
-    handle = _open(path, what)
+    handle = _open(path, busy, otherwise)
     try:
         os.truncate(handle, 0)
         os.pwrite(handle, json.dumps({'host': socket.gethostname(), 'process': os.getpid(),
@@ -47,7 +47,7 @@ def hold(path, what):
         os.close(handle)
 
 
-def _open(path, what):
+def _open(path, busy, otherwise):
     """The file, locked by this process."""
     while True:
         try:
@@ -60,9 +60,8 @@ def _open(path, what):
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS or owner and not _has_ended(owner):
                 os.close(handle)
-                raise InputError('%s is being trained by %s: wait for it, or choose another --model or --output (if '
-                                 'there is no such process any more, remove %s)'
-                                 % (what, _describe(owner), path)) from error
+                raise InputError('%s by %s: wait for it, or %s (if there is no such process any more, remove %s)'
+                                 % (busy, _describe(owner), otherwise, path)) from error
         if _is(handle, path):
             if owner:
                 logger.info('taking over from %s, which has ended', _describe(owner))
