@@ -75,6 +75,9 @@ def test_given_models(folder, tmp_path, monkeypatch):
     own = str(folder / 'bach10_compact.pkl')
     assert known.locate('bach10_compact') == own and known.locate('mine.pkl') == 'mine.pkl'
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'bach10_compact').mkdir()
+    assert known.locate('bach10_compact') == own, 'a folder is no model'
+    (tmp_path / 'bach10_compact').rmdir()
     shutil.copy(own, str(tmp_path / 'bach10_compact'))
     assert known.locate('bach10_compact') == 'bach10_compact', 'a file that exists comes first'
     with pytest.raises(InputError, match=r'neither a file other nor a model of this name, .* one of bach10_compact$'):

@@ -82,7 +82,7 @@ def locate(given):
     InputError
         When there is no model of this name, or a file of it is missing.
     """
-    if os.path.exists(given) or os.path.dirname(given) or os.path.splitext(given)[1]:
+    if os.path.isfile(given) or os.path.dirname(given) or os.path.splitext(given)[1]:
         return given
     if given not in own() and not os.path.exists(store.settings_path(os.path.join(FOLDER, given + '.pkl'))):
         beside = [given + extension for extension in ('.pkl', '.npz') if os.path.exists(given + extension)]
