@@ -54,6 +54,15 @@ def test_without_scores(script, tmp_path, flags, message):
     assert not (tmp_path / 'models').exists()
 
 
+def test_a_separation_needs_no_epochs(script, tmp_path):
+    (tmp_path / '01-A').mkdir()
+    for source in ('bassoon', 'clarinet', 'saxphone', 'violin'):
+        (tmp_path / '01-A' / ('01-A-%s.wav' % source)).write_text('not read')
+    done = script(FREE[0], '--db', '.', '--skip_train', '--nepochs', '0', cwd=tmp_path)
+    assert done.returncode == 1 and 'cannot read the model' in done.stderr and 'trains nothing' not in done.stderr
+    assert '--nepochs is of no effect' in done.stderr
+
+
 @pytest.mark.parametrize('flag', [['--score_tempo', '2'], ['--score_offset', '0.1'], ['--scores', '.'],
                                   ['--score_ending', '_g']])
 def test_scores_are_not_what_is_trained_on(script, tmp_path, flag):

@@ -97,7 +97,7 @@ def run(flags, recipe, feature_paths, **at_test):
         raise UsageError('--output_bias is for a training from the start, not with --load: give one of them')
     output = flags.output or flags.db
     network = recipe.network(flags)
-    if not sum(epochs for _, epochs in recipe.phases(flags)):
+    if not flags.skip_train and not sum(epochs for _, epochs in recipe.phases(flags)):
         raise UsageError('--nepochs 0 trains nothing, expected 1 or more')
     if network.smallest < 1:
         raise UsageError('--time_context %d is too short for the %s' % (flags.time_context, network.name))
