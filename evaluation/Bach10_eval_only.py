@@ -40,10 +40,9 @@ def main(argv=None):
         estimates='folder with a sub-folder per method, or with the estimates of one method',
         output='where the results go, a sub-folder per method (default: beside the estimates)'
     ).parse_args(argv)
-    inside = os.path.join(args.db, 'Sources')
-    root = inside if os.path.isdir(inside) else args.db
-    pieces = [name for name in stems.folders(root, 'the Bach10 data set') if name[:1].isdigit()]
-    references = {piece: {'': dict(zip(SOURCES, recipe.stem_paths(root, piece, check=False)))} for piece in pieces}
+    root = recipe.piece_folder(args.db, 'Sources')
+    references = {piece: {'': dict(zip(SOURCES, recipe.stem_paths(root, piece, check=False)))}
+                  for piece in recipe.pieces(root)}
     return evaluate(args, references, '-_', 'Bach10_eval_only_original')
 
 

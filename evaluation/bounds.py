@@ -35,8 +35,7 @@ def main(argv=None):
     flags.add_arg('--quiet', action='store_true', help='no progress bar')
     args = flags.parse_args(argv)
     command.enable_default_logging('WARNING' if args.quiet else 'INFO')
-    inside = os.path.join(args.db, 'Sources')
-    root = inside if os.path.isdir(inside) else args.db
+    root = recipe.piece_folder(args.db, 'Sources')
     pieces = recipe.pieces(root)
     for method in METHODS:
         files.make_folder(os.path.join(args.output, method))

@@ -64,6 +64,12 @@ def transform():
                         window=stft.blackmanharris)
 
 
+def piece_folder(db, inside):
+    """The folder `inside` of a data set, which holds its pieces; `db` itself, where that is this folder."""
+    path = os.path.join(db, inside)
+    return path if os.path.isdir(path) else db
+
+
 def pieces(db):
     """Names of the piece folders in `db`, sorted: those that begin with a digit.
 
