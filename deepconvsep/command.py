@@ -11,7 +11,6 @@ import argparse
 import atexit
 import codecs
 import contextlib
-import gc
 import io
 import logging
 import math
@@ -21,10 +20,10 @@ import signal
 import sys
 import threading
 
-from deepconvsep import __version__, files
+from deepconvsep import __version__, files, process
 from deepconvsep.errors import InputError, UsageError
 
-#: Bytes that are read of a file of flags.
+#: No file of flags is nearly as large: bytes.
 MAX_FLAGS = 1 << 20
 
 
@@ -98,7 +97,10 @@ class Parser(argparse.ArgumentParser):
                 continue
             try:
                 with files.open_regular(text[1:]) as source:
-                    expanded += source.read(MAX_FLAGS).decode().splitlines()
+                    content = source.read(MAX_FLAGS + 1)
+                if len(content) > MAX_FLAGS:
+                    self.error('%s is larger than %d MB, expected a file of flags' % (text[1:], MAX_FLAGS >> 20))
+                expanded += content.decode().splitlines()
             except OSError as error:
                 self.error('cannot read the flags in %s: %s' % (text[1:], error.strerror))
             except ValueError:
@@ -203,6 +205,13 @@ def one_line(text):
     return ''.join(c if c.isprintable() else c.encode('unicode_escape').decode('ascii') for c in str(text).strip())
 
 
+def describe(error):
+    """What an exception says as one line, the same everywhere; of the operating system's, the file and the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        return one_line('%s: %s' % (error.filename, error.strerror) if error.filename else error.strerror)
+    return one_line(error) or type(error).__name__
+
+
 def _as_names(error):
     """How names of files are printed that are no text: byte by byte as they are, anything else escaped."""
     try:
@@ -211,7 +220,9 @@ def _as_names(error):
         return codecs.lookup_error('backslashreplace')(error)
 
 
-codecs.register_error('deepconvsep.names', _as_names)
+def define_names():
+    """Define how text files that are opened with ``errors='deepconvsep.names'`` print names of files."""
+    codecs.register_error('deepconvsep.names', _as_names)
 
 
 # --- running ------------------------------------------------------------------------------------------
@@ -223,8 +234,9 @@ def run(main, argv=None):
     system (a full disk, a missing permission) exit with 1, :class:`deepconvsep.errors.UsageError` with 2.
     """
     handle_interruptions()
-    keep_memory()
-    end_quickly()
+    process.keep_memory()
+    process.end_quickly()
+    define_names()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='deepconvsep.names')
     try:
@@ -238,8 +250,7 @@ def run(main, argv=None):
     except BrokenPipeError:  # whoever read our output went away
         code = 1
     except OSError as error:
-        where = '%s: ' % error.filename if error.filename else ''
-        code = _complain('%s%s' % (where, error.strerror or error), 1)
+        code = _complain(describe(error), 1)
     except MemoryError:
         code = _complain('out of memory: try a smaller --batch_size, or fewer processes', 1)
     except KeyboardInterrupt:
@@ -255,31 +266,6 @@ def _settle_stdout():
             sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def keep_memory():
-    """Use freed memory again, where glibc would give up to 64 MB back to the system and ask for it anew, and cleared.
-
-    For programs and their workers; what the user has set stays, and other C libraries are left alone.
-    """
-    if os.environ.keys() & {'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES'}:
-        return
-    import ctypes
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    trim_threshold, mmap_threshold = -1, -3   # M_* of malloc.h
-    if mallopt(mmap_threshold, 1 << 26) or mallopt(mmap_threshold, 1 << 25):   # the most of an older glibc
-        mallopt(trim_threshold, 1 << 26)
-
-
-def end_quickly():
-    """Let the interpreter end without a search for circles among all objects: Theano's take it a tenth of a second.
-
-    For programs and their workers. Exit handlers run as ever; what is left is not taken apart.
-    """
-    atexit.register(gc.freeze)
 
 
 _interruptions = []

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from deepconvsep import command, progress
+from deepconvsep import command, process, progress
 from deepconvsep.errors import InputError
 
 logger = command.get_logger('jobs')
@@ -89,7 +89,7 @@ def _attempt(function, item):
     try:
         return Outcome(item, result=function(item))
     except (InputError, OSError, MemoryError) as error:
-        return Outcome(item, error=command.one_line(error) or type(error).__name__)
+        return Outcome(item, error=command.describe(error))
     except _Terminated:
         # all has been tidied up; the item is done again by another worker, unless the program is to end as well
         os._exit(143)
@@ -164,8 +164,8 @@ def _begin():
         signal.signal(signal.SIGINT, lambda number, frame: interrupt(number, frame) if _at_work else os._exit(130))
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         signal.signal(signal.SIGTERM, _terminate)
-    command.keep_memory()
-    command.end_quickly()
+    process.keep_memory()
+    process.end_quickly()
 
     def watch():
         multiprocessing.parent_process().join()

@@ -9,8 +9,9 @@ import time
 import pytest
 from conftest import ROOT
 
-from deepconvsep import command, files
+from deepconvsep import command, files, jobs
 from deepconvsep.errors import InputError, UsageError
+from deepconvsep.features import making
 
 
 def run(main):
@@ -43,6 +44,14 @@ def test_exceptions_become_exit_codes_and_one_line(capsys, error, code, message)
     assert run(raising(error)) == code
     text = capsys.readouterr().err
     assert message in text and text.count('\n') == 1
+
+
+def test_errors_of_the_system_are_said_in_one_way():
+    full = OSError(28, 'No space left on device', 'x.wav')
+    said = making.failure('A', full), jobs._attempt(raising(full), None).error
+    assert [str(error).removeprefix('A: ') for error in said] == ['x.wav: No space left on device'] * 2
+    assert command.describe(OSError(28, 'No space left on device')) == 'No space left on device'
+    assert command.describe(OSError('as it is')) == 'as it is' and command.describe(MemoryError()) == 'MemoryError'
 
 
 def test_exit_codes_of_main():
@@ -204,6 +213,16 @@ def test_folders(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / 'x').write_bytes(b'abc')
     assert files.sha256(str(tmp_path / 'x')).startswith('ba7816bf8f01cfea')
+
+
+def test_a_file_of_flags_that_is_too_large_is_refused(tmp_path, capsys):
+    flags = command.Parser(prog='p')
+    flags.add_arg('-m', '--model')
+    (tmp_path / 'flags').write_text('--model\nx\n' + '\n' * (1 << 20))
+    with pytest.raises(SystemExit) as stop:
+        flags.parse_args(['@%s' % (tmp_path / 'flags')])
+    assert stop.value.code == 2
+    assert 'flags is larger than 1 MB, expected a file of flags (see --help)' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('typed', [['-m', 'x'], ['-mx'], ['--model', 'x'], ['--model=x']])

@@ -83,7 +83,15 @@ def test_importing_changes_nothing_in_the_process():
                'from deepconvsep.backend.prepare import prepare\n'
                'prepare()\n'
                'import lasagne\n'
-               'check(%r)\n' % ([name for name in names if name not in layered], layered))
+               'check(%r)\n'
+               'import codecs\n'
+               'try:\n'
+               '    codecs.lookup_error("deepconvsep.names")\n'
+               'except LookupError:\n'
+               '    pass\n'
+               'else:\n'
+               '    raise AssertionError("an error handler of texts was registered")\n'
+               % ([name for name in names if name not in layered], layered))
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(layered) > 6 and len(names) > 80

@@ -97,7 +97,8 @@ def check(plan, records):
 
 def failure(plan, error):
     """The InputError that says of which plan `error` is."""
-    return InputError('%s: %s' % (plan, command.one_line(error) or 'out of memory, try fewer processes'))
+    said = command.describe(error) if str(error) else 'out of memory, try fewer processes'
+    return InputError('%s: %s' % (plan, said))
 
 
 def with_notes(work, notes, plan):

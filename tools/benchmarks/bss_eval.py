@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 
 import numpy as np
 
-from deepconvsep import command
+from deepconvsep import command, process
 
 RATE, WINDOW, HOP = 44100, 30, 15
 
@@ -38,7 +38,7 @@ def main(argv=None):
 
 def in_process(function, seconds):
     """Seconds of the CPU and by the clock, peak memory in GB and scores of `function` in a fresh process."""
-    with multiprocessing.get_context('spawn').Pool(1, command.keep_memory) as pool:   # as in programs
+    with multiprocessing.get_context('spawn').Pool(1, process.keep_memory) as pool:   # as in programs
         return pool.apply(function, (seconds,))
 
 

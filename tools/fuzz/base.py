@@ -2,10 +2,12 @@
 import os
 import warnings
 
-from deepconvsep import command  # noqa: F401  defines how names that are no text are printed
+from deepconvsep import command
 from tools.fuzz import mutate
 
 GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'tests', 'golden')
+
+command.define_names()
 
 
 class Reader:

@@ -13,6 +13,7 @@ import numpy as np
 
 from deepconvsep import command
 from deepconvsep.errors import UsageError
+from tools.fuzz import base
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -42,7 +43,7 @@ class Flags:
     """One reader: a script, a folder to stand in, and a command line."""
 
     name = 'flags'
-    output = open(os.devnull, 'w', errors='deepconvsep.names')
+    output = base.Reader.output
 
     def warm_up(self):
         import plots
