@@ -1,4 +1,5 @@
 """Several inputs at a time: the same stems, and nothing that is said is lost."""
+import argparse
 import os
 
 import numpy as np
@@ -6,6 +7,8 @@ import pytest
 import soundfile
 import terminal
 
+from deepconvsep import jobs
+from deepconvsep.separation import side_by_side
 from tests import sound_tree
 
 DSD = 'examples/dsd100/separate_dsd.py'
@@ -69,6 +72,15 @@ def test_warnings_and_late_failures_of_processes_are_said(script, dsd_model, son
     assert 'd.wav has 500 Hz, expected 1000' in done.stderr and '1 of 4 files failed' in done.stderr
     assert 'Traceback' not in done.stderr
     assert len(contents(tmp_path / 'out')) == 12 and not (tmp_path / 'out' / 'd' / 'vocals.wav').exists()
+
+
+def test_an_input_whose_processes_die_is_named(monkeypatch):
+    monkeypatch.setattr(jobs, 'run', lambda work, items, *rest, **more: list(map(jobs._died, items)))
+    flags = argparse.Namespace(scheduler=None, nprocs=2, quiet=True)
+    plan = [('a.wav', ['vocals.wav'], object())]
+    failures = side_by_side.separate(plan, None, argparse.Namespace(path='m.pkl'), None, flags)
+    assert failures == [('a.wav', 'a.wav: every worker that took it died (killed, or out of memory?): try fewer '
+                                  'processes')]
 
 
 def test_scores_travel_to_processes(script, tmp_path):

@@ -3,6 +3,7 @@ import functools
 import logging
 import os
 import threading
+from typing import Any, NamedTuple
 
 from deepconvsep import command, files, jobs
 from deepconvsep.backend.flags import user_flags, wanted_gpu
@@ -39,7 +40,7 @@ def separate(plan, recipe, loaded, settings, flags):
     # the workers of a cluster are in other folders
     place = (lambda path: path) if flags.scheduler is None else os.path.abspath
     work = functools.partial(_work, recipe, place(loaded.path), settings, flags)
-    items = [(place(path), [place(output) for output in outputs], guide) for path, outputs, guide in plan]
+    items = [_Item(place(path), [place(output) for output in outputs], guide) for path, outputs, guide in plan]
     outcomes = jobs.run(work, items, _processes(flags) or 1, flags.scheduler, quiet=flags.quiet, threads=1)
     failures, said = [], set()
     for (path, outputs, _), outcome in zip(plan, outcomes):
@@ -58,6 +59,17 @@ def separate(plan, recipe, loaded, settings, flags):
     return failures
 
 
+class _Item(NamedTuple):
+    """An entry of the plan, which messages call by its path."""
+
+    path: str
+    outputs: list[str]
+    guide: Any
+
+    def __str__(self):
+        return self.path
+
+
 _lock = threading.Lock()   # a worker of a cluster may have threads, and only one of them is logged at a time
 
 
@@ -67,7 +79,7 @@ def _work(recipe, model, settings, flags, item):
         try:
             separate_one(_separator(recipe, model, settings, flags), item, flags, quiet=True)
         except (InputError, OSError, MemoryError) as error:
-            return command.one_line(error) or type(error).__name__, log.records
+            return command.describe(error), log.records
     return None, log.records
 
 
