@@ -1,4 +1,5 @@
 """separation.py and streaming.py: recorded stems, invariances, and identities."""
+import argparse
 import dataclasses
 import errno
 
@@ -12,6 +13,8 @@ from deepconvsep import audio, settings, stft
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
 from deepconvsep.network import architecture
+from deepconvsep.report import page as report
+from deepconvsep.separation import page
 from deepconvsep.separation.separator import Separator
 from deepconvsep.separation.sound import separate_file
 from examples.dsd100 import recipe
@@ -181,3 +184,17 @@ def test_nothing_is_written_when_an_input_turns_bad(separator, tmp_path):
         separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'],
                                  quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ['x.wav']
+
+
+@pytest.mark.parametrize('method, engine, absent', [
+    ('network+nmf', 'theano', set()), ('network', 'numpy', {'Theano'}), (None, 'numpy', {'Theano'}),
+    ('nmf', None, {'Theano', 'Network', 'Windows of the network'})])
+def test_the_page_names_what_was_used(golden, monkeypatch, method, engine, absent):
+    seen = {}
+    monkeypatch.setattr(report, 'write', lambda *args: seen.update(args[-1]) or 'index.html')
+    loaded = store.load(golden('5_end_to_end/dsd/model_dsd.pkl'), recipe.NETWORKS, 'a test')
+    flags = argparse.Namespace(report='', odir='.', engine=engine, **({'method': method} if method else {}))
+    page.write([report.Song('a', 'a.wav', {})], loaded, recipe.SETTINGS, flags, ['python'], [])
+    assert seen['Method'] == (method or 'network') and 'numpy ' in seen['Versions']
+    told = ' '.join([*seen, seen['Versions']])
+    assert {word for word in ('Theano', 'Network', 'Windows of the network') if word not in told} == absent

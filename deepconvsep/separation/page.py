@@ -97,17 +97,23 @@ def write(done, loaded, settings, flags, program, argv):
     from deepconvsep.report import page as report
     command = program + (sys.argv[1:] if argv is None else argv)
     title = flags.report or (done[0].name if len(done) == 1 else '%d sounds, separated' % len(done))
-    print(report.write(flags.odir, done, title, command, {
-        'Model': os.path.basename(loaded.path),
-        'SHA-256 of the model': files.sha256(loaded.path),
+    method = getattr(flags, 'method', 'network')
+    network = {
         'Network': '%s, %d arrays' % (loaded.network.name, len(loaded.params)),
-        'Transform': 'STFT at %d Hz, frames of %d samples, hop %d, window %s' % (
-            settings.sample_rate, settings.frame_size, settings.hop_size, settings.window),
         'Windows of the network': '%d frames, %d shared with the next' % (
             loaded.network.time_context, settings.overlap),
+    } if method != 'nmf' else {}
+    libraries = ('Theano', 'Lasagne', 'numpy') if network and flags.engine != 'numpy' else ('numpy',)
+    print(report.write(flags.odir, done, title, command, {
+        'Method': method,
+        'Model': os.path.basename(loaded.path),
+        'SHA-256 of the model': files.sha256(loaded.path),
+        **network,
+        'Transform': 'STFT at %d Hz, frames of %d samples, hop %d, window %s' % (
+            settings.sample_rate, settings.frame_size, settings.hop_size, settings.window),
         'Downmix': settings.downmix,
         'Versions': ', '.join(['Python ' + platform.python_version()] + [
-            '%s %s' % (name, importlib.metadata.version(name)) for name in ('Theano', 'Lasagne', 'numpy')
+            '%s %s' % (name, importlib.metadata.version(name)) for name in libraries
             if importlib.util.find_spec(name.lower())]),
     }), flush=True)
 

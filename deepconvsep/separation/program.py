@@ -10,8 +10,7 @@ from deepconvsep import command, files
 from deepconvsep.audio import mixture
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import known, store
-from deepconvsep.separation import former, page, side_by_side
-from deepconvsep.separation.engines import ENGINES
+from deepconvsep.separation import engines, former, page, side_by_side
 from deepconvsep.separation.plan import FORMATS, gather, is_batch, plan_outputs, refuse_existing
 from deepconvsep.settings import WINDOWS, leaves_gaps
 
@@ -54,7 +53,7 @@ def parser(prog, description, recipe, inputs=('-i', '--ifile'), **more):
     flags.add_arg('--overlap', type=command.non_negative_int, default=None,
                   help='frames that successive windows of the network share (default: likewise)')
     flags.add_arg('--batch_size', type=command.positive_int, default=32, help='windows per call of the network')
-    flags.add_arg('--engine', choices=ENGINES, default=None,
+    flags.add_arg('--engine', choices=engines.ENGINES, default=None,
                   help='what computes (default: theano; numpy, which needs no compiler, where Theano or a compiler is '
                        'missing)')
     page.add_flags(flags)
@@ -148,6 +147,8 @@ def run(flags, inputs, recipe, loaded, program, argv):
     songs = page.songs(plan, inputs, settings, flags)
     if plan:
         files.make_folder(flags.odir)
+        if getattr(flags, 'method', None) != 'nmf' and flags.scheduler is None:
+            flags.engine = engines.choose(flags.engine)   # for all processes and the page; a cluster's choose each
         logger.info('%s: %d arrays, %s, window %s, overlap %d', loaded.path, len(loaded.params), loaded.network.name,
                     settings.window, settings.overlap)
         elsewhere = side_by_side.wanted(flags, len(plan))
@@ -218,7 +219,7 @@ def readable(plan, recipe, settings, flags):
 def report(failures, total):
     """Name what failed, a line each, and return the exit code."""
     for _, error in failures:
-        logger.error('%s', command.one_line(error))
+        logger.error('%s', command.describe(error))
     if failures and total > 1:
         logger.error('%d of %d files failed', len(failures), total)
     return 1 if failures else 0
