@@ -50,7 +50,10 @@ class Options:
 
 
 def whole(name, value, low, high=None):
-    """Check that an argument is a number within limits and make it a plain int."""
+    """Check that an argument is a number within limits and make it a plain int; a fraction is cut off.
+
+    The original takes numbers with fractions, which come from divisions.
+    """
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
