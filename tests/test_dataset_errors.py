@@ -140,8 +140,9 @@ def test_nothing_to_load_yet(tmp_path):
 
 
 def test_values_that_are_not_finite(tmp_path):
+    write_random(tmp_path, [20])
     write(tmp_path, 'x', np.full((3, 20, 4), np.nan))
-    with pytest.raises(InputError, match='not finite'):
+    with pytest.raises(InputError, match='x__m_.data contains values that are not finite: compute the features again'):
         dataset.LargeDataset(str(tmp_path)).getMean()
 
 

@@ -52,16 +52,16 @@ def coverage(starts, time_context, frames):
 
 
 def statistics(pieces):
-    """Statistics of an iterable of (values (n, m), weights (n,)).
+    """Statistics of an iterable of (values (n, m), weights (n,), path of the file that they are of).
 
     Raises
     ------
     InputError
-        When a value is not finite.
+        When a value is not finite: in which file.
     """
     moments = Moments()
-    for values, weights in pieces:
+    for values, weights, path in pieces:
         moments.add(values, weights)
-    if not np.isfinite([moments.mean, moments.maximum, moments.minimum]).all():
-        raise InputError('the features contain values that are not finite: compute them again')
+        if moments.count and not np.isfinite([moments.mean, moments.maximum, moments.minimum]).all():
+            raise InputError('%s contains values that are not finite: compute the features again' % path)
     return moments

@@ -267,19 +267,19 @@ class TrackSet:
         return self._statistics[inputs]
 
     def _pieces(self, inputs):
-        """All frames, a piece at a time, and how many examples each is in."""
+        """All frames, a piece at a time, how many examples each is in, and the file that they are of."""
         rows, width = self._streams()['inputs' if inputs else 'outputs']
         step = max(1, reading.BLOCK // (rows * width))
         for track in self.tracks:
             counts, zeros = moments.coverage(self._starts(track), self.time_context, track.frames)
-            yield np.zeros((1, rows * width)), np.array([zeros])
             tensor = track.inputs if inputs else track.outputs
+            yield np.zeros((1, rows * width)), np.array([zeros]), tensor.path
             for begin in range(0, track.frames, step):
                 out = np.empty((min(step, track.frames - begin), rows, width))
                 reading.read_frames(self._local(tensor), self._rows(track)[0 if inputs else 1], begin, out,
                                           *((self.mult_factor_in, self.log_in) if inputs
                                             else (self.mult_factor_out, self.log_out)))
-                yield out.reshape(len(out), -1), counts[begin:begin + step]
+                yield out.reshape(len(out), -1), counts[begin:begin + step], tensor.path
 
 
 def _folders(paths):
