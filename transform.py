@@ -155,7 +155,7 @@ class Transforms:
         Parameters
         ----------
         audio : ndarray, shape (samples, signals)
-        out_path : str
+        out_path : str or path-like
             ``x.data`` gives ``x_<suffix>_l_.data``: 0 or 1, shape (signals, ceil(samples / hopSize)).
         """
         audio = np.asarray(audio, dtype=float)
@@ -165,7 +165,7 @@ class Transforms:
         # the last hop may be shorter: divide by the samples that are there
         sizes = np.minimum(self.hopSize, len(audio) - self.hopSize * np.arange(count))
         level = padded.reshape(count, self.hopSize, audio.shape[1]).sum(axis=1) / sizes[:, None]
-        self.out_path = out_path
+        self.out_path = os.fspath(out_path)
         self.saveTensor((level > 0.02).T, '_%s_l_' % self.suffix)
 
     def saveTensor(self, t, name='_cqt_m_', dtype=np.float64):

@@ -123,7 +123,7 @@ def test_compute_playing(tmp_path):
     audio[300:600, 0] = 0.5
     audio[990:, 1] = -0.5
     tt = transform.transformFFT(frameSize=256, hopSize=128)
-    tt.compute_playing(audio, str(tmp_path / 'x.data'))
+    tt.compute_playing(audio, tmp_path / 'x.data')
     labels = tt.loadTensor('__l_')
     expected = [[np.abs(audio[n:n + 128, j]).mean() > 0.02 for n in range(0, 1000, 128)] for j in range(2)]
     np.testing.assert_array_equal(labels, expected)
