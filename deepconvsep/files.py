@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import stat
-import tempfile
 
 from deepconvsep.errors import InputError
 
@@ -39,15 +39,15 @@ def atomic_path(path):
     ['a.txt']
     """
     folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, '.%s.%s.tmp' % (name[:80], secrets.token_hex(4)))
     try:
-        handle, temporary = tempfile.mkstemp(prefix='.%s.' % name[:80], suffix='.tmp', dir=folder)
+        # with the rights that any new file gets
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error   # rather than the temporary name
-    os.close(handle)
     try:
         yield temporary
         sync(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -70,13 +70,6 @@ def remove_leftovers(folder, names):
         match = re.fullmatch(r'\.(.+)\.\w{8}\.tmp', entry, re.DOTALL)
         if match and match.group(1) in names:
             os.unlink(os.path.join(folder, entry))
-
-
-def _umask():
-    """Read the process's umask (the only way to read it is to set it)."""
-    mask = os.umask(0o22)
-    os.umask(mask)
-    return mask
 
 
 def make_folder(path):

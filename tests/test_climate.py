@@ -169,14 +169,22 @@ def test_types_of_flags(read, good, bad):
             read(text)
 
 
-def test_a_file_is_whole_or_not_there(tmp_path):
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     path = tmp_path / 'x.txt'
     with files.atomic_path(str(path)) as temporary:
         assert not path.exists() and os.path.basename(temporary).startswith('.x.txt.')
         with open(temporary, 'w') as out:
             out.write('whole')
     assert path.read_text() == 'whole'
-    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~files._umask()
+    (tmp_path / 'plain').write_text('')
+    assert path.stat().st_mode == (tmp_path / 'plain').stat().st_mode
+    (tmp_path / 'plain').unlink()
+    # to read the rights of new files is to set them, for all threads
+    monkeypatch.delattr(os, 'umask')
+    with files.atomic_path(str(path)) as temporary:
+        os.chmod(temporary, 0o600)   # a user's own rights stay
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text('whole')
     with pytest.raises(RuntimeError):
         with files.atomic_path(str(path)) as temporary:
             with open(temporary, 'w') as out:
