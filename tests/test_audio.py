@@ -76,6 +76,9 @@ def test_downmix(channels):
     np.testing.assert_allclose(audio.downmix(x), x.mean(axis=1), atol=1e-15)
     np.testing.assert_allclose(audio.downmix(x, 'sum'), x.sum(axis=1), atol=1e-15)
     np.testing.assert_array_equal(x, kept)
+    assert audio.downmix(x.astype(np.float32)).dtype == np.float32
+    with pytest.raises(InputError, match='samples of int16, expected floating point'):   # a sum would wrap around
+        audio.downmix(np.full((2, channels), 32767, np.int16))
 
 
 @pytest.mark.parametrize('rate', [8000, 32000, 48000, 96000])
@@ -130,6 +133,15 @@ def test_a_cut_off_file_is_read_with_a_warning(tmp_path, caplog):
     samples, _ = audio.read(str(path))
     assert len(samples) == 500
     assert 'shorter than its header says' in caplog.text
+
+
+@pytest.mark.parametrize('frame', [0, 400, 1000, 5000])
+def test_what_was_passed_over_is_not_missing(tmp_path, caplog, frame):
+    audio.write(str(tmp_path / 'x.wav'), np.ones(1000) * 0.5, 1000)
+    with audio.Reader(str(tmp_path / 'x.wav')) as reader:
+        reader.seek(frame)
+        assert sum(map(len, reader.blocks(300))) == max(0, 1000 - frame)
+        assert not reader.cut_off and not caplog.records
 
 
 @pytest.mark.parametrize('format', ['wav', 'aiff', 'au', 'w64', 'ogg'])

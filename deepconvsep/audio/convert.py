@@ -1,10 +1,11 @@
-"""Signals made into others: many channels into one, a rate into another, a shift in time."""
+"""Signals made into others: many channels into one, a rate into another."""
 import math
 
 import numpy as np
 import soxr
 
 from deepconvsep.audio.reader import BLOCK
+from deepconvsep.errors import InputError
 
 # samples (of the lower rate) around a sample that still weigh in it when it is resampled, and more
 EDGE = 256
@@ -21,19 +22,26 @@ def downmix(samples, rule='mean'):
 
     Parameters
     ----------
-    samples : ndarray, shape (samples, channels)
+    samples : ndarray of floating point, shape (samples, channels)
     rule : {'mean', 'sum'}
         'sum' is for iKala, where one channel holds the voice and the other the accompaniment.
 
     Returns
     -------
-    ndarray of float64, shape (samples,)
+    ndarray of the type of the samples, shape (samples,)
+
+    Raises
+    ------
+    InputError
+        When the samples are integers, which would wrap around.
 
     Examples
     --------
     >>> downmix(np.array([[0.5, 0.25]])).tolist(), downmix(np.array([[0.5, 0.25]]), 'sum').tolist()
     ([0.375], [0.75])
     """
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise InputError('samples of %s, expected floating point: divide them by full scale' % samples.dtype)
     total = sum(samples.T)  # column by column: many times faster than samples.sum(axis=1)
     return total / samples.shape[1] if rule == 'mean' and samples.shape[1] > 1 else total
 

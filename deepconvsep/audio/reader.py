@@ -67,6 +67,7 @@ class Reader:
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
         self.subtype = self._file.subtype
+        self._place = 0   # frames that were read or passed over
         self._spare = 0   # frames that may be missing
         if self._file.format == 'MP3':
             # soundfile seeks after each read of what it can seek in, after which the decoder lacks what earlier
@@ -90,7 +91,7 @@ class Reader:
 
     def seek(self, frame):
         """Go on reading at sample `frame`, or at the end when the file is shorter."""
-        self._file.seek(min(frame, self.frames))
+        self._place = self._file.seek(min(frame, self.frames))
 
     def blocks(self, size=BLOCK):
         """Yield the samples as float64 arrays of shape (up to `size`, channels).
@@ -100,28 +101,28 @@ class Reader:
         InputError
             When the file is damaged, or holds NaN or infinity.
         """
-        done = 0
         while True:
             try:
                 # 16-bit samples are converted here, in a third of the time that libsndfile takes
                 block = self._file.read(size, dtype='int16' if self._bits == 16 else 'float64', always_2d=True)
             except soundfile.LibsndfileError as error:
+                reason = error.error_string.strip().rstrip('.')
                 raise InputError('%s is damaged after %.2f s (%s): restore the file'
-                                 % (self.path, done / self.rate, error.error_string.strip().rstrip('.'))) from error
+                                 % (self.path, self._place / self.rate, reason)) from error
             if not len(block):
                 break
             if self._bits is None and not np.isfinite(block).all():
-                bad = done + int(np.argmin(np.isfinite(block).all(axis=1)))
+                bad = self._place + int(np.argmin(np.isfinite(block).all(axis=1)))
                 raise InputError('%s holds NaN or infinity at %.3f s, expected finite samples: repair the file'
                                  % (self.path, bad / self.rate))
-            done += len(block)
+            self._place += len(block)
             yield self._full_scale(block)
-        if not done:
+        if not self._place:
             logger.warning('%s holds no samples', self.path)
-        self.cut_off = self.cut_off or done < self.frames - self._spare
+        self.cut_off = self.cut_off or self._place < self.frames - self._spare
         if self.cut_off:
             logger.warning('%s is shorter than its header says: it was cut off; %.2f s were read',
-                           self.path, done / self.rate)
+                           self.path, self._place / self.rate)
 
     def _full_scale(self, block):
         if self._bits is None:
