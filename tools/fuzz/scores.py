@@ -30,7 +30,7 @@ class TextScore(OneFile):
 
 
 class Midi(OneFile):
-    """MIDI files, by music21."""
+    """MIDI files, by mido."""
 
     name, extension = 'midi', '.mid'
 
