@@ -60,7 +60,7 @@ def evaluate_clip(track, settings):
     scores = bss_eval.bss_eval_sources(references, estimates)
     before = bss_eval.bss_eval_sources(references, mixture)
     values = {}
-    for measure in ('SDR', 'SIR', 'SAR'):
+    for measure in records.SOURCE_MEASURES:
         with np.errstate(invalid='ignore'):
             values['N' + measure] = getattr(scores, measure) - getattr(before, measure)
         values[measure] = getattr(scores, measure)

@@ -17,10 +17,10 @@ import plots
 from deepconvsep import command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import records, stems
+from deepconvsep.recipes.bach10 import INSTRUMENTS
 from evaluation import handle_voice_eval_results
 
-SOURCES = ('bassoon', 'clarinet', 'saxophone', 'violin')
-MEASURES = ('SDR', 'SIR', 'SAR')
+MEASURES = records.SOURCE_MEASURES
 
 
 def main(argv=None):
@@ -34,7 +34,7 @@ def main(argv=None):
     print('bars: mean over pieces; lines: 95 % confidence interval (bootstrap)')
     print(counts.to_string())
     figures = {'bach10_measures': (table, 'measure', MEASURES, 'dB'),
-               'bach10_sources': (table[table['measure'] == 'SDR'], 'source', SOURCES, 'SDR (dB)')}
+               'bach10_sources': (table[table['measure'] == 'SDR'], 'source', INSTRUMENTS, 'SDR (dB)')}
     for name, (data, across, order, label) in figures.items():
         print('\n'.join(plots.save(draw(data, across, order, label), args.output, name, args.format)))
 
@@ -58,7 +58,7 @@ def read_results(folder):
             path = os.path.join(folder, approach, name)
             records.require_current(path)
             piece = os.path.splitext(name)[0]
-            for source in SOURCES:
+            for source in INSTRUMENTS:
                 for measure, value in _scores(path, source).items():
                     rows.append({'dB': value, 'measure': measure, 'approach': approach, 'source': source,
                                  'piece': piece})

@@ -16,12 +16,12 @@ import plots
 from deepconvsep import audio, command
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import stems
+from deepconvsep.recipes.bach10 import INSTRUMENTS
 from deepconvsep.report import page, picture
 from plots.spectrograms import by_source
 
 SIZE = 9.6, 3.9   # inches
 DPI = 110
-SOURCES = 'bassoon', 'clarinet', 'saxophone', 'violin'   # those of the chorale
 TICKS = (100, 1000, 10000), ('100 Hz', '1 kHz', '10 kHz')
 
 
@@ -32,14 +32,14 @@ def main(argv=None):
     args = flags.parse_args(argv)
     stems.folders(args.demo, 'the folder that tools/demo.py wrote to')
     true = by_source(os.path.join(args.demo, 'references'), '')
-    missing = set(SOURCES) - set(true)
+    missing = set(INSTRUMENTS) - set(true)
     if missing:
         raise InputError('%s has no true stem of the %s, expected the folder that tools/demo.py wrote to'
                          % (args.demo, min(missing)))
-    true = {source: true[source] for source in SOURCES}
+    true = {source: true[source] for source in INSTRUMENTS}
     mixture = os.path.join(args.demo, common_name(true) + '.flac')
     separated = by_source(args.demo, mixture)
-    figure = draw(mixture, {source: (separated[source], true[source]) for source in SOURCES})
+    figure = draw(mixture, {source: (separated[source], true[source]) for source in INSTRUMENTS})
     print('\n'.join(plots.save(figure, args.output, 'separation', ['png'], dpi=DPI)))
 
 

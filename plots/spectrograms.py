@@ -67,7 +67,7 @@ def by_source(folder, mixture):
             source = re.split('[-_ ]', stems.stem(name))[-1]
             if source == 'mixture' or os.path.realpath(os.path.join(folder, name)) == os.path.realpath(mixture):
                 continue
-            source = {'saxphone': 'saxophone', 'others': 'other'}.get(source, source)
+            source = stems.usual_name(source)
             if source in found:
                 raise InputError('%s holds two stems of %s, %s and %s, expected one'
                                  % (folder, source, os.path.basename(found[source]), name))

@@ -9,7 +9,7 @@ from deepconvsep.metrics import bss_eval, ideal_ratio, records, stems, tables
 
 logger = command.get_logger('compare')
 
-MEASURES = ('SDR', 'SIR', 'SAR')
+MEASURES = records.SOURCE_MEASURES
 WINDOW, HOP = 30, 15   # seconds
 LEAST_EXPLAINED = 0.5   # of a mixture's energy, by the sum of its true stems; a mastered mixture has more
 

@@ -12,7 +12,8 @@ from deepconvsep import files
 from deepconvsep.errors import InputError
 
 SCHEMA, VERSION = 'deepconvsep.evaluation', 1
-MEASURES = ('SDR', 'ISR', 'SIR', 'SAR')
+MEASURES = ('SDR', 'ISR', 'SIR', 'SAR')   # of images
+SOURCE_MEASURES = ('SDR', 'SIR', 'SAR')   # of sources
 ORDER = ('SDR', 'NSDR', 'ISR', 'SIR', 'NSIR', 'SAR', 'NSAR')   # in tables
 
 SILENT_REFERENCE = 'silent reference'

@@ -120,16 +120,30 @@ def folders_and_stem(path):
     return os.path.basename(os.path.dirname(song)), os.path.basename(song), stem(path)
 
 
+#: By its usual name, the ways to write a source in file names: Bach10 says saxphone, DSD100 sometimes others.
+_SPELLINGS = {'saxophone': ('saxphone', 'saxophone'), 'other': ('other', 'others')}
+
+
+def usual_name(source):
+    """The usual name of a source, however it is written.
+
+    Examples
+    --------
+    >>> usual_name('saxphone'), usual_name('others'), usual_name('violin')
+    ('saxophone', 'other', 'violin')
+    """
+    return next((name for name, ways in _SPELLINGS.items() if source in ways), source)
+
+
 def spellings(source):
-    """The ways to write the name of a source in file names: Bach10 says saxphone, DSD100 sometimes others.
+    """The ways to write the name of a source in file names.
 
     Examples
     --------
     >>> spellings('saxphone'), spellings('other'), spellings('violin')
     (('saxphone', 'saxophone'), ('other', 'others'), ('violin',))
     """
-    return {'saxophone': ('saxphone', 'saxophone'), 'saxphone': ('saxphone', 'saxophone'),
-            'other': ('other', 'others')}.get(source, (source,))
+    return _SPELLINGS.get(usual_name(source), (source,))
 
 
 def pair(tracks, folder, names, key):

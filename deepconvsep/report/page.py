@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from deepconvsep import audio, files
 from deepconvsep.command import one_line
 from deepconvsep.metrics import compare, tables
-from deepconvsep.metrics.stems import ASSETS, PAGE
+from deepconvsep.metrics.stems import ASSETS, PAGE, usual_name
 from deepconvsep.report import picture
 
 SCORES = 'scores.json'
@@ -118,7 +118,7 @@ def label(source):
     >>> label('saxphone'), label('vocals')
     ('Saxophone', 'Vocals')
     """
-    source = 'saxophone' if source == 'saxphone' else one_line(source)
+    source = one_line(usual_name(source))
     return source[:1].upper() + source[1:]
 
 

@@ -32,7 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 #: The families of samples. The bank opl3, FM synthesis, came later: the published tables are without it.
 BANKS = ('fluid', 'freepats', 'timgm6mb')
 
-MEASURES = ('SDR', 'SIR', 'SAR')
+MEASURES = records.SOURCE_MEASURES
 
 #: Flags of every training. Small batches: in the same time the loss fell further than with 32 windows.
 TRAINING = ('--network', 'compact', '--batch_size', '8', '--batch_memory', '800', '--overlap', '20',

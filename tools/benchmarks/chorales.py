@@ -38,7 +38,7 @@ METHODS = {'score': (informed, {'confine': True}), 'free': (free, {'method': 'ne
 BOUNDS = 'bounds'
 #: Flags that decide about the stems, besides the model.
 DECIDING = ('scores', 'score_ending', 'score_tempo', 'score_offset', 'confine', 'method')
-MEASURES = ('SDR', 'SIR', 'SAR')
+MEASURES = records.SOURCE_MEASURES
 
 
 def main(argv=None):
