@@ -15,9 +15,10 @@ import pytest
 import soundfile
 from conftest import ROOT
 
+from deepconvsep import lock
 from deepconvsep.features import tensors
 from deepconvsep.metrics import bss_eval
-from deepconvsep.training import lock, program
+from deepconvsep.training import program
 from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
@@ -163,7 +164,7 @@ def test_two_trainings_under_one_name(script, dsd100, tmp_path):
     (tmp_path / 'models').mkdir()
     path = tmp_path / 'models' / 'lock_dsd_fft_1024.json'
     arguments = (TRAIN, '--db', dsd100, '--output', tmp_path, '--skip_sep')
-    with lock.hold(str(path), 'it'):
+    with lock.hold(str(path), 'it is being trained', 'wait'):
         done = script(*arguments)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert 'model_dsd_fft_1024.pkl is being trained by process %d on ' % os.getpid() in done.stderr
