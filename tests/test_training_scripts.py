@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from conftest import ROOT
 from deepconvsep import lock
 from deepconvsep.features import tensors
 from deepconvsep.metrics import bss_eval
-from deepconvsep.training import program
 from tests import song
 
 FEATURES = 'examples/dsd100/compute_features.py'
@@ -127,36 +125,6 @@ def test_killed_at_random_and_resumed(dsd100, tmp_path):
     assert kills > 1
     models = [tmp_path / name / 'models' / 'model_dsd_fft_1024.pkl' for name in ('straight', 'killed')]
     assert models[0].read_bytes() == models[1].read_bytes()
-
-
-def test_songs_that_left_the_dataset_are_named(dsd100, tmp_path, caplog):
-    """Their features are still there, and trained on."""
-    features = str(dsd100 / 'transforms' / 't1')
-    paths = [os.path.join(features, name) for name in os.listdir(features) if name.endswith('.data')]
-    assert len(paths) >= 2
-    shutil.copytree(dsd100 / 'Mixtures', tmp_path / 'Mixtures')
-    shutil.copytree(dsd100 / 'Sources', tmp_path / 'Sources')
-    program.warn_of_removed(paths, [str(tmp_path), None])
-    assert not caplog.records
-    for kind in ('Mixtures', 'Sources'):
-        shutil.rmtree(tmp_path / kind / 'Dev' / '002 - B_2')
-    program.warn_of_removed(paths, [str(tmp_path), None])
-    assert len(caplog.records) == 1 and '1 files of features are trained on, although' in caplog.text
-    assert '002 - B_2_0__m_.data; compute them again' in caplog.text and '001 - A' not in caplog.text
-    caplog.clear()
-    shutil.copytree(dsd100 / 'Mixtures' / 'Dev' / '002 - B_2', tmp_path / 'Mixtures' / 'Dev' / '002 - B_2')
-    shutil.copytree(dsd100 / 'Sources' / 'Dev' / '002 - B_2', tmp_path / 'Sources' / 'Dev' / '002 - B_2')
-    program.warn_of_removed(paths, [str(tmp_path), None])
-    assert not caplog.records
-    with open(tmp_path / 'Mixtures' / 'Dev' / '002 - B_2' / 'mixture.wav', 'ab') as sound:
-        sound.write(b'changed')
-    program.warn_of_removed(paths, [str(tmp_path), None])
-    assert '002 - B_2_0__m_.data; compute them again' in caplog.text and '001 - A' not in caplog.text
-    caplog.clear()
-    shutil.rmtree(tmp_path / 'Mixtures')
-    shutil.rmtree(tmp_path / 'Sources')
-    program.warn_of_removed(paths, [str(tmp_path), None])
-    assert not caplog.records, 'features without their dataset are no mistake'
 
 
 def test_two_trainings_under_one_name(script, dsd100, tmp_path):

@@ -25,12 +25,14 @@ class SampledDataset:
         Examples of the current epoch.
     file_list : list of str
         Files of the current epoch.
+    tracks : list of deepconvsep.data.reading.Track
+        All files.
     """
 
     def __init__(self, load, nsamples, seed, batch_size):
         self._load, self._nsamples, self.seed, self.batch_size = load, nsamples, seed, batch_size
         self._everything = load(nsamples=0, seed=seed)
-        self.input_size = self._everything.input_size
+        self.input_size, self.tracks = self._everything.input_size, self._everything.tracks
         self._data = None
         self.set_epoch(0)
 

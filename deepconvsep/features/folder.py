@@ -25,6 +25,9 @@ from deepconvsep.features import tensors
 #: In the feature folder: how its files were made.
 RECORD = 'features.json'
 
+#: In records: what stands before the places of instrument samples, which are not in the folder of the dataset.
+SAMPLES = 'rwc/'
+
 #: What a record of a feature file holds.
 _FIELDS = {'made_from', 'settings'}
 
@@ -36,11 +39,10 @@ class Source(NamedTuple):
     path: str
 
 
-def sources_of(folder):
-    """What the features in a folder are of, by their :data:`RECORD`: names, the mixture's left out; None if unknown."""
+def settings_of(folder):
+    """How the features in a folder were made, by their :data:`RECORD`, a dict; empty if unknown."""
     path = os.path.join(folder, RECORD)
-    found = files.read_json(path, 'how the features were made').get('sources') if os.path.exists(path) else None
-    return list(map(str, found)) if isinstance(found, list) else None
+    return files.read_json(path, 'how the features were made') if os.path.exists(path) else {}
 
 
 def sources(root, paths, prefix=''):
@@ -153,6 +155,16 @@ def _sha256(path, size, date):
 def _is_untouched(source, recorded):
     try:
         return _state(source.path) == (recorded['size'], recorded['mtime_ns'])
+    except OSError:
+        return False
+
+
+def is_as_recorded(path, recorded):
+    """Whether a file is what the entry `recorded` of a record says; it is read only when its date is another."""
+    try:
+        size, date = _state(path)
+        return size == recorded['size'] and (date == recorded['mtime_ns']
+                                             or _sha256(path, size, date) == recorded['sha256'])
     except OSError:
         return False
 

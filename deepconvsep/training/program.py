@@ -7,9 +7,9 @@ import random
 from deepconvsep import command, files, lock
 from deepconvsep.data.reading import TAG
 from deepconvsep.errors import InputError, UsageError
-from deepconvsep.features import folder as feature_folder
 from deepconvsep.models import store
 from deepconvsep.separation import program
+from deepconvsep.training import features
 
 logger = command.get_logger('train')
 
@@ -155,19 +155,10 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         if not os.path.isdir(path):
             raise InputError('there is no folder of features %s: compute them first, or check --feature_path' % path)
     data, held_out, names = split(flags, recipe, feature_paths, settings)
-    for part in filter(None, (data, held_out)):
-        warn_of_removed(part.feature_paths(), [flags.db, getattr(flags, 'dbs', None)])
-    if data.input_size != network.feat_size:
-        raise InputError('the features in %s have %d bins, expected %d: compute them again with compute_features'
-                         % (feature_paths[0], data.input_size, network.feat_size))
-    for path in feature_paths:
-        found = feature_folder.sources_of(path)
-        if found and found != list(settings.sources):
-            raise InputError('the features in %s are of %s, expected %s: give the --feature_path of this dataset'
-                             % (path, ', '.join(found), ', '.join(settings.sources)))
-    if data.total_points < flags.batch_size:
-        logger.warning('--batch_size %d: there are %d windows, so that each epoch is one step', flags.batch_size,
-                       data.total_points)
+    features.refuse_unfit(list(filter(None, (data, held_out))), feature_paths, settings, network.feat_size)
+    features.warn_of_removed(features.records(data.feature_paths()),
+                             list(filter(None, (flags.db, getattr(flags, 'dbs', None)))))
+    features.warn_of_few(data, flags)
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
     if flags.load == '1' and flags.resume and os.path.exists(paths[0]):
@@ -185,28 +176,6 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
     for part in filter(None, (data, held_out)):
         part.close()
-
-
-def warn_of_removed(paths, roots):
-    """Say which features are trained on although the dataset does not hold the sounds, as they were, any more.
-
-    The features tell what they were made from. Where the folders `roots` have that of none, the features have moved
-    away from their dataset, and nothing is said.
-    """
-    def is_there(name, entry):
-        found = [os.path.join(root, name) for root in roots if root and os.path.isfile(os.path.join(root, name))]
-        return any(os.path.getsize(path) == entry['size'] for path in found)
-    there, gone = 0, []
-    for path in paths:
-        record = feature_folder.read_record(path)
-        if record is not None and all(is_there(*source) for source in record['made_from'].items()):
-            there += 1
-        elif record is not None:
-            gone.append(path)
-    if there and gone:
-        logger.warning('%d files of features are trained on, although the sounds that they were made from are not in '
-                       '%s any more, or have changed: %s%s; compute them again, or remove them', len(gone),
-                       ' or '.join(filter(None, roots)), ', '.join(gone[:5]), ', ...' if len(gone) > 5 else '')
 
 
 def refuse_existing(flags, paths):

@@ -67,7 +67,7 @@ class Planner:
         name = '%s_%s' % (piece.name, generation.describe(combination))
         chunks = cut(length, args.chunk_size)
         used = set().union(*(files.get(tuple(case[1:]), ()) for files, case in zip(self.files, combination)))
-        sources = folder.sources(args.db, piece.scores) + folder.sources(args.rwc, sorted(used), 'rwc/')
+        sources = folder.sources(args.db, piece.scores) + folder.sources(args.rwc, sorted(used), folder.SAMPLES)
         shorter = int(max(case.time_shift for case in combination) * recipe.SAMPLE_RATE) if self.legacy else 0
         settings = dict(folder.transform_settings(recipe.SETTINGS), dtype=np.dtype(args.dtype).name,
                         combination=[list(case) for case in combination], legacy=self.legacy)
