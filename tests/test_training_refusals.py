@@ -4,12 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import sound_tree
 from conftest import ROOT
 from feature_tree import write
 
 from deepconvsep.backend.prepare import prepare
 from deepconvsep.errors import InputError
-from examples.bach10 import trainCNNbach10
+from examples.bach10 import recipe, trainCNNbach10
 
 prepare(verbose=False)
 FREE = ['examples/bach10/' + name for name in ('trainCNNbach10.py', 'trainCNNSibelius.py', 'trainCNNrwc.py')]
@@ -96,11 +97,12 @@ def train(tmp_path, monkeypatch):
         def train(self, starts):
             return np.full(self.count, self.level)
 
-    def run(level, *flags):
+    def run(level, *flags, separate=False):
         for song in range(2):
             write(str(tmp_path / 'f'), 'song%d' % song, np.full((5, 40, 2049), level))
         return trainCNNbach10.main(['--db', str(tmp_path), '--feature_path', str(tmp_path / 'f'), '--output',
-                                    str(tmp_path), '--skip_sep', '--network', 'compact', '--nepochs', '1', *flags])
+                                    str(tmp_path), '--network', 'compact', '--nepochs', '1', *flags,
+                                    *['--skip_sep'] * (not separate)])
     (tmp_path / 'f').mkdir()
     monkeypatch.setattr('deepconvsep.training.run.Step', Step)
     return run
@@ -118,3 +120,26 @@ def test_fewer_windows_than_a_batch(train, caplog):
     with caplog.at_level(logging.WARNING):
         assert train(1.) == 0
     assert '--batch_size 32: there are 6 windows, so that each epoch is one step' in caplog.text
+
+
+@pytest.mark.parametrize('error', [InputError('damaged'), KeyboardInterrupt()])
+def test_stems_of_an_earlier_model_that_stay(train, tmp_path, monkeypatch, caplog, error):
+    """When a song fails, or the separation is interrupted, those of the songs that were not separated are named."""
+    def separate_file(separator, source, stems, *_, **__):
+        if '02-B' in stems[0]:
+            raise error
+        for stem in stems:
+            sound_tree.write(stem, np.zeros(9))
+    monkeypatch.setattr('deepconvsep.separation.sound.separate_file', separate_file)
+    monkeypatch.setattr('deepconvsep.separation.separator.Separator', lambda *_: None)
+    for piece in ('01-A', '02-B'):
+        for source in recipe.SOURCES:
+            sound_tree.write(tmp_path / piece / ('%s-%s.wav' % (piece, source)), np.zeros(9))
+            sound_tree.write(tmp_path / 'output' / 'CNNbach10' / ('%s-%s.wav' % (piece, source)), np.ones(9) / 2)
+    if isinstance(error, InputError):
+        assert train(1., separate=True) == 1
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            train(1., separate=True)
+    assert 'holds stems that an earlier model of this name made: separate again with --skip_train' in caplog.text
+    assert '02-B-bassoon.wav and 3 more' in caplog.text

@@ -107,24 +107,31 @@ def run(flags, recipe, feature_paths, **at_test):
     settings = recipe.settings_for(flags)
     settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
     model = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
-    before = files.sha256(model) if os.path.exists(model) else None
-    if not flags.skip_train:
-        train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
-        # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
-        gc.collect()
-        gc.collect()
-    code = 0 if flags.skip_sep else separate_test_songs(flags, recipe, network, songs, output, at_test)
-    if not flags.skip_train and files.sha256(model) != before:
-        warn_of_stems(flags, output, [stem for _, stems in songs for stem in stems])
-    return code
+    before, written = sha256_of(model), []
+    try:
+        if not flags.skip_train:
+            train(flags, recipe, network, settings, feature_paths, os.path.join(output, 'models'))
+            # What trained refers to itself, and would stay in memory: the second pass frees what compiled code held.
+            gc.collect()
+            gc.collect()
+        return 0 if flags.skip_sep else separate_test_songs(flags, recipe, network, songs, output, written, at_test)
+    finally:
+        # an interruption or a song that fails leaves most of them
+        if not flags.skip_train and sha256_of(model) != before:
+            warn_of_stems(flags, output, written)
+
+
+def sha256_of(path):
+    """SHA-256 of a file; None when there is none."""
+    return files.sha256(path) if os.path.exists(path) else None
 
 
 def warn_of_stems(flags, output, written):
-    """Say when there are stems of the model that was there before, which are not among those `written` now."""
+    """Say when there are stems of the model that was there before, which are not among the files `written` now."""
     of_styles = flags.model + '_original'   # what the original calls the folder of Bach10 Sibelius
     names = [flags.model] if os.path.exists(os.path.join(output, 'models', 'model_%s.pkl' % of_styles)) \
         else [flags.model, of_styles]
-    known = {os.path.normpath(os.path.join(output, 'output', stem + '.wav')) for stem in written}
+    known = set(map(os.path.normpath, written))
     for folder in (os.path.join(output, 'output', name) for name in names):
         left = [path for parent, _, leaves in os.walk(folder)
                 for path in (os.path.join(parent, leaf) for leaf in leaves)
@@ -258,8 +265,11 @@ def refuse_another_network(flags, network, loaded):
                          % (given[0], loaded.network.name, loaded.path))
 
 
-def separate_test_songs(flags, recipe, network, songs, output, at_test):
-    """Separate mixtures with the trained model; `network`, `songs` and `at_test` as in :func:`run`."""
+def separate_test_songs(flags, recipe, network, songs, output, written, at_test):
+    """Separate mixtures with the trained model; `network`, `songs` and `at_test` as in :func:`run`.
+
+    The list `written` gets the files, as they are complete.
+    """
     loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
     if loaded.settings is None:
         logger.warning('%s is missing: the settings of this script are assumed', store.settings_path(loaded.path))
@@ -284,5 +294,6 @@ def separate_test_songs(flags, recipe, network, songs, output, at_test):
         except (InputError, OSError) as error:
             failures.append((source, error))
             continue
+        written += stems
         print('\n'.join(stems), flush=True)
     return program.report(failures, len(songs))
