@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.models import store
 from deepconvsep.network import architecture
+from deepconvsep.training import log
 
 __all__ = ['plain_step', 'small_features']
 
@@ -83,6 +85,23 @@ def test_names_that_are_no_text(tmp_path):
     data = dataset.LargeDataset(os.path.dirname(name), time_context=30, scratch_path=str(tmp_path / 'scratch'))
     assert len(data()) == 2
     data.close()
+
+
+@pytest.mark.parametrize('name', ['$x_{$', os.fsdecode(b'caf\xe9'), '\u97f3\t'])
+def test_the_curve_of_a_model_of_any_name(tmp_path, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        log.plot_losses(str(tmp_path / 'a.png'), [{'epoch': 1, 'loss': 2}], (), name)
+    assert os.listdir(str(tmp_path)) == ['a.png']
+
+
+def test_a_curve_that_cannot_be_drawn_does_not_end_the_training(small_features, tmp_path, monkeypatch, caplog):
+    def draw_losses(*_):
+        raise ValueError('no such\nletter')
+    monkeypatch.setattr(log, 'draw_losses', draw_losses)
+    start(tmp_path, small_features).run(1)
+    assert '%s could not be drawn, the losses are in the table' % (tmp_path / 'loss_x.png') in caplog.text
+    assert (tmp_path / 'loss_x.data').exists() and not (tmp_path / 'loss_x.png').exists()
 
 
 def test_weights_beyond_float32_are_refused(tmp_path):

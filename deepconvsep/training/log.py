@@ -2,8 +2,11 @@
 import csv
 import io
 import pickle
+import warnings
 
-from deepconvsep import files
+from deepconvsep import command, files
+
+logger = command.get_logger('training')
 
 
 def write_table(path, history, terms):
@@ -47,10 +50,14 @@ def plot_losses(path, history, terms, title='', changes=()):
         After which epochs another optimiser went on, and which.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    figure = draw_losses(history, terms, title, changes)
-    FigureCanvasAgg(figure)
-    with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, format='png', dpi=120)
+    try:
+        figure = draw_losses(history, terms, title, changes)
+        FigureCanvasAgg(figure)
+        with files.atomic_path(path) as temporary, warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Glyph .* missing')   # of a name: a box stands for it
+            figure.savefig(temporary, format='png', dpi=120)
+    except (RuntimeError, TypeError, ValueError) as error:   # of matplotlib; the training itself is done
+        logger.warning('%s could not be drawn, the losses are in the table beside it: %s', path, error)
 
 
 def draw_losses(history, terms, title='', changes=()):
@@ -73,7 +80,8 @@ def draw_losses(history, terms, title='', changes=()):
         axes.annotate(name, (epoch + 0.5, 1), (3, -3), xycoords=axes.get_xaxis_transform(), textcoords='offset points',
                       va='top', fontsize='small', color='gray')
     axes.set(xlabel='epoch', ylabel='squared error per example', yscale='log')
-    axes.set_title(title, loc='left', fontsize='medium')
+    # the name of a model may be anything that a file can be called
+    axes.set_title(command.one_line(title), loc='left', fontsize='medium', parse_math=False)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
     low, high = axes.get_ylim()
     if 0 < low < high:
