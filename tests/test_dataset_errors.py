@@ -36,6 +36,11 @@ def test_bad_arguments(tmp_path, arguments, message):
         dataset.LargeDataset(str(tmp_path), **arguments)
 
 
+def test_what_is_advised_is_what_was_given(tmp_path):
+    with pytest.raises(InputError, match='no feature file that ends in _m_.data in .*: compute the features first$'):
+        dataset.LargeDataset(str(tmp_path))
+
+
 @pytest.mark.parametrize('name', ['getNum', 'loadFile', 'loadTensor'])
 def test_a_method_that_would_not_be_called_is_refused(tmp_path, name):
     write_random(tmp_path, [20])

@@ -48,8 +48,9 @@ class TrackSet:
             found += [(number, name) for name in reading.find_names(folder_in, folder_out, *self._endings(),
                                                                           self.exclude_list)]
         if not found:
-            raise InputError('no feature file that ends in %s in %s: compute the features first, or look at '
-                             'exclude_list' % (self._endings()[0], ', '.join(self.path_transform_in)))
+            raise InputError('no feature file that ends in %s in %s: compute the features first%s'
+                             % (self._endings()[0], ', '.join(self.path_transform_in),
+                                ', or look at exclude_list' if self.exclude_list else ''))
         if 0 < self.nsamples < len(found):
             chosen = np.random.RandomState(self.seed).choice(len(found), size=self.nsamples, replace=False)
             found = [found[index] for index in sorted(chosen)]
