@@ -312,9 +312,11 @@ def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
     sound_tree.write_song(tmp_path, 'song', 50000)
     usage = shutil.disk_usage(str(tmp_path))._replace(free=5 * 100 * 513 * 8 - 1)
     monkeypatch.setattr(folders.shutil, 'disk_usage', lambda path: usage)
-    with pytest.raises(InputError, match=r'has room for 0.0 GB, the features need 0.0 GB: choose --float32'):
+    with pytest.raises(InputError, match=r'has room for 2.1 MB, the features need 2.1 MB: choose --float32'):
         compute_features.main(['--db', str(tmp_path)])
-    assert compute_features.main(['--db', str(tmp_path), '--float32', '--overwrite', '--quiet']) == 0
+    assert compute_features.main(['--db', str(tmp_path), '--float32', '--quiet']) == 0
+    with pytest.raises(InputError, match='holds features with dtype float32, now wanted: dtype float64'):
+        compute_features.main(['--db', str(tmp_path)])
 
 
 def test_files_in_a_file(script, tmp_path):

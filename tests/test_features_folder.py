@@ -144,8 +144,9 @@ def test_features_and_notes_go_together(tmp_path, origin):
 
 # --- how the files of a folder are made ---------------------------------------------------------------
 
-def test_settings_of_a_folder(tmp_path):
+def test_settings_of_a_folder(tmp_path, origin):
     place = str(tmp_path)
+    make(tmp_path / 'piece', 'x', origin)
     folder.check_record(place, {'seed': 1}, places={'db': 'a'})
     folder.check_record(place, {'seed': 1}, places={'db': 'b'})   # a dataset may be moved
     with pytest.raises(InputError, match='holds features with seed 1, now wanted: seed 2: choose another'):
@@ -154,7 +155,17 @@ def test_settings_of_a_folder(tmp_path):
     assert json.loads((tmp_path / 'features.json').read_text()) == {'seed': 2}
 
 
-def test_an_old_folder_stays_with_its_dataset(tmp_path):
+def test_a_folder_without_features_is_free(tmp_path):
+    folder.check_record(str(tmp_path), {'seed': 1})
+    assert not folder.check_record(str(tmp_path), {'seed': 2})
+    assert json.loads((tmp_path / 'features.json').read_text()) == {'seed': 2}
+    folder.check_record(str(tmp_path), {'seed': 1}, name='made.json', what='sounds')
+    with pytest.raises(InputError, match='holds sounds with seed 1, now wanted: seed 2'):
+        folder.check_record(str(tmp_path), {'seed': 2}, name='made.json', what='sounds')
+
+
+def test_an_old_folder_stays_with_its_dataset(tmp_path, origin):
+    make(tmp_path, 'x', origin)
     (tmp_path / 'generation.json').write_text('{"seed": 1, "db": "a"}')
     for _ in range(2):
         folder.check_record(str(tmp_path), {'seed': 1}, name='generation.json', places={'db': 'a'})

@@ -264,7 +264,7 @@ def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
     """
     path = os.path.join(folder, name)
     changed = False
-    if os.path.exists(path):
+    if os.path.exists(path) and not (what == 'features' and _has_none(folder)):
         try:
             before = files.read_json(path, 'the settings of ' + what)
         except InputError:
@@ -282,6 +282,11 @@ def check_record(folder, settings, overwrite=False, name=RECORD, places=None,
     return bool(changed)
 
 
+def _has_none(folder):
+    """Whether no feature file is in a folder or below it: a run that found no room leaves nothing but the record."""
+    return not any(leaf.endswith('.data') for _, _, leaves in os.walk(folder) for leaf in leaves)
+
+
 def transform_settings(settings):
     """What of the settings of a model decides what is in its features, a dict."""
     values = settings.to_dict()
@@ -292,8 +297,17 @@ def check_space(folder, needed, replaced, remedy):
     """Raise InputError when the disk of `folder` has no room for `needed` bytes, of which `replaced` are there."""
     free = shutil.disk_usage(folder).free + replaced
     if needed > free:
-        raise InputError('%s has room for %.1f GB, the features need %.1f GB: %s'
-                         % (folder, free / 1e9, needed / 1e9, remedy))
+        raise InputError('%s has room for %s, the features need %s: %s'
+                         % (folder, _size(free), _size(needed), remedy))
+
+
+def _size(size):
+    """Bytes, to be read.
+
+    >>> _size(2.34e9), _size(2054052)
+    ('2.3 GB', '2.1 MB')
+    """
+    return '%.1f GB' % (size / 1e9) if size >= 1e9 else '%.1f MB' % (size / 1e6)
 
 
 def discard(path):
