@@ -24,6 +24,8 @@ from deepconvsep.features.songs import missing_files
 from deepconvsep.score import read_score
 from examples.bach10 import generation, layout, recipe, rendering
 
+logger = command.get_logger('features')
+
 #: With the timing of the recordings there are fewer combinations worth having.
 LARGEST_SAMPLE_GT = 50
 
@@ -98,9 +100,12 @@ def make_plans(args, pieces, anew, legacy):
     Combinations whose features are there, but which are not drawn now, are kept up to date, or removed if all is made
     `anew`.
     """
-    plans, failed, planner = [], [], rendering.Planner(args, legacy)
+    plans, failed, left, planner = [], [], [], rendering.Planner(args, legacy)
     cases = generation.rwc_cases(recipe.TIME_SHIFTS if args.original else [0.])
     number = int(args.sample_size) if args.original else min(LARGEST_SAMPLE_GT, int(args.sample_size))
+    if number < args.sample_size and 'sample_size' in args.given:
+        logger.warning('--sample_size %d: with --original 0 at most %d combinations for each piece are made',
+                       args.sample_size, number)
     for piece in pieces:
         try:
             missing = missing_files(piece)
@@ -116,9 +121,14 @@ def make_plans(args, pieces, anew, legacy):
         plans += [planner.plan(piece, length, combination) for combination in drawn]
         if not anew:
             plans += others
+            left += others
             continue
         for path in (path for plan in others for path in [*plan.paths, *stale_files(plan)]):
             folder.discard(path)
+    if left:
+        logger.warning('%d combinations of a former run, which are not among the --sample_size %d of now, stay in %s '
+                       'and are trained on too, such as %s: remove them, or choose another --feature_path', len(left),
+                       number, args.feature_path, left[0])
     return plans, failed
 
 
