@@ -50,6 +50,9 @@ class Recipe(SeparationRecipe):
     test_songs : callable
         ``test_songs(flags)``: [(sound file, or files whose sum is the mixture, names of the stems without extension,
         relative to ``<output>/output``)].
+    songs : callable or None
+        ``songs(flags)``: names of the songs of the dataset that are for training, which those of their feature files
+        begin with. Default: not known.
     song_of : callable
         ``song_of(name)``: the song of a feature file. Default: :func:`song_of`.
     training_settings : callable or None
@@ -64,6 +67,7 @@ class Recipe(SeparationRecipe):
     training_eps: float
     network: Callable[[Any], Architecture]
     test_songs: Callable[[Any], list]
+    songs: Callable[[Any], list] | None = None
     song_of: Callable[[str], str] = song_of
     training_settings: Callable[[Any], Settings] | None = None
     dataset: Callable[[Any], tuple] = plain_dataset

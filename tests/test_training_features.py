@@ -1,4 +1,5 @@
 """training/features.py: features that do not fit are refused, and what is odd about them is said."""
+import argparse
 import json
 import logging
 import os
@@ -12,6 +13,10 @@ from test_training_refusals import train
 from deepconvsep.errors import InputError
 from deepconvsep.features import folder, tensors
 from deepconvsep.training import features
+from examples.bach10 import recipe as bach10
+from examples.bach10_scoreinformed import recipe as scored
+from examples.dsd100 import recipe as dsd100
+from examples.ikala import recipe as ikala
 
 __all__ = ['train']
 
@@ -107,3 +112,28 @@ def test_less_than_was_asked_for(train, tmp_path, caplog):
     os.unlink(str(tmp_path / 'f' / 'short__m_.data'))
     assert train(1., '--nsamples', '2', '--batch_size', '6', '--overwrite') == 0
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_songs_without_features_are_named(train, tmp_path, caplog):
+    for piece in ('1-a', '2-b', '3_c', '4-d'):
+        (tmp_path / piece).mkdir()
+    assert train(1.) == 0
+    assert 'have no features' not in caplog.text, 'features of another dataset are no mistake'
+    write(str(tmp_path / 'f'), '1-a', np.ones((5, 40, 2049)))
+    write(str(tmp_path / 'f'), '3_c_t0-100-0-200', np.ones((5, 40, 2049)))
+    with caplog.at_level(logging.WARNING):
+        assert train(1., '--overwrite') == 0
+    assert '2 of 4 songs of %s have no features, and are not trained on: 2-b, 4-d' % tmp_path in caplog.text
+    caplog.clear()
+    for piece in ('2-b', '4-d'):
+        write(str(tmp_path / 'f'), piece, np.ones((5, 40, 2049)))
+    assert train(1., '--overwrite') == 0 and 'have no features' not in caplog.text
+
+
+@pytest.mark.parametrize('recipe, folders', [
+    (dsd100, ('Mixtures/Dev/a', 'Mixtures/Test/b')), (ikala, ('Wavfile/a.wav',)), (bach10, ('1-a', 'b')),
+    (scored, ('1-a',))])
+def test_the_songs_for_training(tmp_path, recipe, folders):
+    for place in folders:
+        (tmp_path / place).mkdir(parents=True)
+    assert [name[-1] for name in recipe.RECIPE.songs(argparse.Namespace(db=str(tmp_path)))] == ['a']

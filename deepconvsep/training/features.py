@@ -93,3 +93,23 @@ def _state(paths, entry):
     """Whether one of the files `paths` is as a record's `entry` says; None when there is none of them."""
     there = [path for path in paths if os.path.isfile(path)]
     return any(feature_folder.is_as_recorded(path, entry) for path in there) if there else None
+
+
+def warn_of_missing(songs, feature_paths, db):
+    """Say which songs of the dataset `db` have no features; when none has any, these are of another dataset.
+
+    Parameters
+    ----------
+    songs : list of str
+        Names: the feature files of each are called so, or so with ``_`` and more behind.
+    feature_paths : list of str
+    db : str
+    """
+    known = set()
+    for name in (name for path in feature_paths for name in os.listdir(path) if name.endswith(TAG)):
+        parts = name[:-len(TAG)].rstrip('_').split('_')
+        known.update('_'.join(parts[:count]) for count in range(1, len(parts) + 1))
+    missing = [song for song in songs if song not in known]
+    if 0 < len(missing) < len(songs):
+        logger.warning('%d of %d songs of %s have no features, and are not trained on: %s%s', len(missing), len(songs),
+                       db, ', '.join(missing[:5]), ', ...' if len(missing) > 5 else '')

@@ -1,4 +1,5 @@
 """The command line that the training scripts share: features to a model, and the test songs separated with it."""
+import contextlib
 import dataclasses
 import gc
 import os
@@ -165,6 +166,9 @@ def train(flags, recipe, network, settings, feature_paths, folder):
     features.refuse_unfit(list(filter(None, (data, held_out))), feature_paths, settings, network.feat_size)
     features.warn_of_removed(features.records(data.feature_paths()),
                              list(filter(None, (flags.db, getattr(flags, 'dbs', None)))))
+    if recipe.songs:
+        with contextlib.suppress(InputError):   # of a folder that only has to be one when nothing is separated
+            features.warn_of_missing(recipe.songs(flags), feature_paths, flags.db)
     features.warn_of_few(data, flags)
     paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)

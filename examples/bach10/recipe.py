@@ -198,6 +198,11 @@ def test_songs(flags):
     return songs
 
 
+def songs(flags):
+    """Names of the pieces."""
+    return pieces(flags.db)
+
+
 def phases(flags):
     """Optimizers and their epochs: Adadelta and then, from the best epoch, Adam; without the one that has none.
 
@@ -210,4 +215,4 @@ def phases(flags):
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-                   song_of=song_of, phases=phases)
+                   songs=songs, song_of=song_of, phases=phases)

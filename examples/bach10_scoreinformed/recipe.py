@@ -108,4 +108,4 @@ def read_notes_file(folder):
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-                   song_of=song_of, training_settings=settings, dataset=dataset, phases=phases)
+                   songs=bach10.songs, song_of=song_of, training_settings=settings, dataset=dataset, phases=phases)

@@ -45,4 +45,11 @@ def test_songs(flags):
             for song in there]
 
 
-RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs)
+def songs(flags):
+    """Names of the songs for training."""
+    from examples.dsd100 import layout
+    return [song.name for song in layout.songs(flags.db, ['Dev'])]
+
+
+RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
+                   songs=songs)

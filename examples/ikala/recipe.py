@@ -53,6 +53,12 @@ def test_songs(flags):
             for clip in layout.clips(flags.db)]
 
 
+def songs(flags):
+    """Names of the clips."""
+    from examples.ikala import layout
+    return [clip.name for clip in layout.clips(flags.db)]
+
+
 def phases(flags):
     """All epochs with the optimizer of the flags."""
     if flags.learning_rate and flags.optimizer != 'adam':
@@ -73,4 +79,4 @@ def song_of(name):
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
-                   song_of=song_of, phases=phases)
+                   songs=songs, song_of=song_of, phases=phases)
