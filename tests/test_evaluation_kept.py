@@ -31,6 +31,16 @@ def test_a_new_estimate_is_evaluated_again(small):
     assert records.read(small.results + '.json')['targets']['bass']['scores']['ISR'] != before
 
 
+def test_the_results_of_a_renamed_method_take_its_new_name(small):
+    """Else two methods would be averaged into one row."""
+    passed(small())
+    methods = os.path.join(small.root, 'estimates')
+    os.rename(os.path.join(methods, 'methodA'), os.path.join(methods, 'methodB'))
+    shutil.copytree(os.path.join(methods, 'methodB'), os.path.join(methods, 'methodA'))
+    out = passed(small())
+    assert 'methodA Test: 1 tracks' in out and 'methodB Test: 1 tracks' in out
+
+
 def test_results_of_estimates_that_are_gone_are_named(small):
     """They stay, and plots would show them."""
     second_song(small)

@@ -107,12 +107,15 @@ def write(track, settings, inputs, facts, targets, mat):
 
 
 def finished(track, settings, inputs):
-    """The record of an earlier run with the same settings and files, or None."""
+    """The record of an earlier run of the same track, with the same settings and files, or None."""
     path = track.results + '.json'
     if not (os.path.exists(path) and os.path.exists(track.results + '.mat')):
         return None
     record = files.read_json(path, 'the results of a track')
     same = (record.get('schema') == SCHEMA and record.get('version') == VERSION
+            # a folder that was renamed or copied has the names of before
+            and (record.get('track'), record.get('method'), record.get('subset'))
+            == (track.name, track.method, track.subset)
             and record.get('settings') == settings and record.get('inputs') == inputs
             and record.get('mat') in (None, files.sha256(track.results + '.mat')))   # older records have none
     return _checked(record, path) if same else None
