@@ -40,6 +40,43 @@ def save(figure, folder, name, formats=FORMATS, dpi=200):
     return paths
 
 
+def text_of(name):
+    r"""A name as text of a figure: in one line, and what is between two ``$`` is not set as mathematics.
+
+    >>> print(text_of('$a$'), text_of('b\udcff'))
+    \$a\$ b\udcff
+    """
+    return command.one_line(name).replace('$', r'\$')
+
+
+def methods(table, items):
+    """The methods of a table of scores as numbers, since legends leave out names that begin with an underscore.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``approach``.
+    items : str
+        The column whose different values are counted.
+
+    Returns
+    -------
+    hue : pandas.Series
+        A number for each row, as text.
+    labels : list of str
+        The texts of the legend, for :func:`set_labels`.
+    """
+    counts = table.groupby('approach', sort=False)[items].nunique()
+    numbers = {name: str(number) for number, name in enumerate(counts.index)}
+    return table['approach'].map(numbers), ['%s, n = %d' % (text_of(name), count) for name, count in counts.items()]
+
+
+def set_labels(legend, labels):
+    """Set the texts of a legend, whatever they begin with."""
+    for text, label in zip(legend.get_texts(), labels):
+        text.set_text(label)
+
+
 def add_output_flags(flags):
     """Add --output and --format to a parser."""
     flags.add_arg('--output', type=command.path, default='figures', metavar='FOLDER', help='where the figures go')

@@ -85,16 +85,15 @@ def draw(table, across, order, label):
     import seaborn
     with seaborn.axes_style('whitegrid'), seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 3.2)
-        seaborn.barplot(data=table, x=across, y='dB', hue='approach', order=list(order), errorbar=('ci', 95), seed=0,
+        hue, labels = plots.methods(table, 'piece')
+        seaborn.barplot(data=table, x=across, y='dB', hue=hue, order=list(order), errorbar=('ci', 95), seed=0,
                         palette='colorblind', saturation=1, capsize=0.08, err_kws={'linewidth': 1}, ax=axes)
         axes.set(xlabel='', ylabel=label)
         axes.set_title('bar: mean over pieces, line: its 95 % confidence interval (bootstrap)', loc='left',
                        fontsize='small')
         seaborn.despine(ax=axes, left=True)
         seaborn.move_legend(axes, 'center left', bbox_to_anchor=(1, 0.5), title='', frameon=False)
-        counts = table.groupby('approach')['piece'].nunique()
-        for text in axes.get_legend().get_texts():
-            text.set_text('%s, n = %d' % (text.get_text(), counts[text.get_text()]))
+        plots.set_labels(axes.get_legend(), labels)
     return figure
 
 

@@ -85,14 +85,13 @@ def draw(table, measure, subset):
     order = list(published.TARGETS) if dsd else sorted(present)
     with seaborn.axes_style('whitegrid'), seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 3.4)
-        counts = table.groupby('approach', sort=False)['track'].nunique()
-        few = counts.min() < FEW
-        seaborn.boxplot(data=table, x='target', y='dB', hue='approach', order=order, palette='colorblind', width=0.6,
+        few = table.groupby('approach')['track'].nunique().min() < FEW
+        hue, labels = plots.methods(table, 'track')
+        seaborn.boxplot(data=table, x='target', y='dB', hue=hue, order=order, palette='colorblind', width=0.6,
                         linewidth=1.2, fliersize=0 if few else 3, saturation=0.9, fill=not few, gap=0.1, ax=axes)
-        handles, labels = axes.get_legend_handles_labels()
-        labels = ['%s, n = %d' % (label, counts[label]) for label in labels]
+        handles, _ = axes.get_legend_handles_labels()
         if few:
-            seaborn.stripplot(data=table, x='target', y='dB', hue='approach', order=order, palette='colorblind',
+            seaborn.stripplot(data=table, x='target', y='dB', hue=hue, order=order, palette='colorblind',
                               dodge=True, jitter=False, size=4, legend=False, ax=axes)
         if dsd:
             entry = published.load()['DSD100']
@@ -106,7 +105,9 @@ def draw(table, measure, subset):
         axes.set_title('box: quartiles over tracks, line: median, whiskers: 1.5 times the box', loc='left',
                        fontsize='small')
         seaborn.despine(ax=axes, left=True)
-        axes.legend(handles, labels, loc='center left', bbox_to_anchor=(1, 0.5), frameon=False)
+        legend = axes.legend(handles, [str(number) for number in range(len(handles))], loc='center left',
+                             bbox_to_anchor=(1, 0.5), frameon=False)
+        plots.set_labels(legend, labels)
     return figure
 
 

@@ -109,7 +109,7 @@ def draw(mixture, columns, start, highest):
         figure, axes = plots.new_figure(plots.WIDTH, 1.6 * (len(sources) + 1), nrows=len(sources) + 1,
                                         ncols=len(columns), squeeze=False, sharex=True, sharey=True)
         panels = [(axes[0, 0], 'mixture', mixture)]
-        panels += [(axes[row + 1, column], '%s, %s' % (source, kind), pictures[source])
+        panels += [(axes[row + 1, column], '%s, %s' % (plots.text_of(source), kind), pictures[source])
                    for column, (kind, pictures) in enumerate(columns.items()) for row, source in enumerate(sources)
                    if source in pictures]
         for panel, title, (levels, hop, width) in panels:

@@ -119,6 +119,21 @@ def test_scores_per_track_with_published_lines(dsd):
     assert not lines_of(scores.draw(other, 'SDR', 'Test').axes[0]), 'no published line for another data set'
 
 
+NAMES = '_net', '$a$', 'cost$', '$\\frac$', 'b\udcff'
+
+
+def test_names_that_are_no_text_of_a_figure_are_in_the_legends(tmp_path):
+    for name in NAMES:
+        record(str(tmp_path / name / 'a_results.json'), name, '',
+               **dict.fromkeys(bach10_smc_stats.SOURCES, [1.]))
+    labels = [r'_net, n = 1', r'\$a\$, n = 1', r'cost\$, n = 1', r'\$\frac\$, n = 1', r'b\udcff, n = 1']
+    for figure in (scores.draw(scores.read_scores(str(tmp_path), 'SDR'), 'SDR', ''),
+                   bach10_smc_stats.draw(bach10_smc_stats.read_results(str(tmp_path)), 'measure', ['SDR'], 'dB')):
+        texts = figure.axes[0].get_legend().get_texts()
+        assert sorted(text.get_text() for text in texts) == sorted(labels)
+        figure.savefig(str(tmp_path / 'a.png'))
+
+
 def test_a_track_that_is_there_twice_is_refused(dsd):
     shutil.copytree(dsd, os.path.join(dsd, 'copy'))
     with pytest.raises(InputError, match=r'holds the results of [abc]\.json by net more than once: give a folder'):
