@@ -2,6 +2,7 @@
 import os
 
 from deepconvsep import command, files
+from deepconvsep.metrics import stems
 
 FORMATS = ('png', 'pdf')
 WIDTH = 7.   # inches, of a figure that fills a page between its margins
@@ -38,6 +39,16 @@ def save(figure, folder, name, formats=FORMATS, dpi=200):
             figure.savefig(temporary, format=kind, dpi=dpi, metadata={'CreationDate': None} if kind == 'pdf' else {})
         paths.append(path)
     return paths
+
+
+def song(path):
+    """The name of a song by its sound file: that of the folder where the file is called mixture, as in DSD100.
+
+    >>> song('DSD100/Mixtures/Test/a song/mixture.wav'), song('music/a song.wav')
+    ('a song', 'a song')
+    """
+    name = stems.stem(path)
+    return os.path.basename(os.path.dirname(os.path.abspath(path))) if name == 'mixture' else name
 
 
 def text_of(name):

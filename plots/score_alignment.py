@@ -15,7 +15,6 @@ import numpy as np
 import plots
 from deepconvsep import command
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import stems
 from deepconvsep.report import page
 from deepconvsep.score import masks, midi2freq
 from deepconvsep.score.guide import ScoreGuide, note_array, plain
@@ -51,7 +50,7 @@ def main(argv=None):
     for warning in guide.warnings():
         print(warning, file=sys.stderr)
     figure = draw(magnitudes[first:last], scores, guide.notes, first, args.highest)
-    print('\n'.join(plots.save(figure, args.output, 'score_alignment_' + stems.stem(args.mixture[0]), args.format)))
+    print('\n'.join(plots.save(figure, args.output, 'score_alignment_' + plots.song(args.mixture[0]), args.format)))
 
 
 def spectrogram(paths):

@@ -34,6 +34,7 @@ def main(argv=None):
     flags.add_arg('--highest', type=command.positive_float, default=8000., help='highest frequency shown, in Hz')
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
+    command.enable_default_logging()
     estimates = by_source(args.estimates, args.mixture)
     references = by_source(args.references, args.mixture) if args.references else {}
     # --accompaniment writes what has no true stem of its own
@@ -44,12 +45,15 @@ def main(argv=None):
     for paths in (estimates, references):
         compare.check(args.mixture, paths)
     excerpt = args.start, args.seconds
+    for kind, paths in (('separated', estimates), ('true', references)):
+        if paths:
+            warn_of_others(args.mixture, paths, excerpt, kind)
     columns = {'separated': {source: spectrogram(path, *excerpt) for source, path in estimates.items()}}
     if references:
         columns['true'] = {source: spectrogram(references[source], *excerpt) for source in estimates
                            if source in references}
     figure = draw(spectrogram(args.mixture, *excerpt), columns, args.start, args.highest)
-    print('\n'.join(plots.save(figure, args.output, 'spectrograms_' + stems.stem(args.mixture), args.format)))
+    print('\n'.join(plots.save(figure, args.output, 'spectrograms_' + plots.song(args.mixture), args.format)))
 
 
 def by_source(folder, mixture):
@@ -77,8 +81,18 @@ def by_source(folder, mixture):
     return found
 
 
-def spectrogram(path, start, seconds):
-    """Magnitudes of an excerpt in dB, and their hop in seconds and bin width in Hz: ((frames, bins) float64, s, Hz).
+def warn_of_others(mixture, paths, excerpt, kind):
+    """Say in the log that the sum of some stems is not like the mixture, in an excerpt: start and seconds."""
+    # an accompaniment is the sum of others, unless it is all that there is beside the voice
+    single = [path for source, path in paths.items() if source != 'accompaniment' or len(paths) == 2]
+    sounds = [read(path, *excerpt)[0] for path in [mixture] + single]
+    shortest = min(map(len, sounds))
+    both = np.stack([sounds[0][:shortest], sum(sound[:shortest] for sound in sounds[1:])])
+    compare.warn_of_others(mixture, paths, both @ both.T, kind)
+
+
+def read(path, start, seconds):
+    """Samples of an excerpt, mono, and their rate in Hz.
 
     Raises
     ------
@@ -95,7 +109,12 @@ def spectrogram(path, start, seconds):
             raise InputError('%s ends after %.1f s, expected more than --start %g' %
                              (path, reader.frames / reader.rate, start))
         rate = reader.rate
-    samples = audio.downmix(next(stems.windows(path, [(first, last)])))
+    return audio.downmix(next(stems.windows(path, [(first, last)]))), rate
+
+
+def spectrogram(path, start, seconds):
+    """Magnitudes of an excerpt in dB, and their hop in seconds and bin width in Hz: ((frames, bins) float64, s, Hz)."""
+    samples, rate = read(path, start, seconds)
     magnitudes = transform.transformFFT(frameSize=FRAME, hopSize=HOP, sampleRate=rate).compute_file(samples)
     return 20 * np.log10(np.maximum(magnitudes, 1e-10)), HOP / rate, rate / FRAME
 

@@ -121,13 +121,29 @@ def score(mixture, estimates, references, downmix='mean'):
             for measure, windows in values[source].items():
                 # without a true stem there is no score, whatever the formulas give
                 windows.append(scores[measure][index] if true[index].any() else np.nan)
-    explained = products[0, 1] ** 2 / max(products[0, 0] * products[1, 1], np.finfo(float).tiny)
-    if explained < LEAST_EXPLAINED and products.all():
-        logger.warning('the sum of the true stems, %s ..., explains %.0f %% of the energy of %s, expected nearly all: '
-                       'are they those of another sound, or at other times?', next(iter(references.values())),
-                       100 * explained, mixture)
+    warn_of_others(mixture, references, products)
     return {source: {measure: tables.over_windows(windows) for measure, windows in measures.items()}
             for source, measures in values.items()}
+
+
+def warn_of_others(mixture, paths, products, kind='true'):
+    """Say in the log that the sum of some stems is not like the mixture.
+
+    Parameters
+    ----------
+    mixture : str
+    paths : dict of str to str
+        The stems by source.
+    products : ndarray, (2, 2)
+        The inner products of the mixture and the sum.
+    kind : str
+        What the stems are called.
+    """
+    explained = products[0, 1] ** 2 / max(products[0, 0] * products[1, 1], np.finfo(float).tiny)
+    if explained < LEAST_EXPLAINED and products.all():
+        logger.warning('the sum of the %s stems, %s ..., explains %.0f %% of the energy of %s, expected nearly all: '
+                       'are they those of another sound, or at other times?', kind, next(iter(paths.values())),
+                       100 * explained, mixture)
 
 
 def encode(scores):
