@@ -92,6 +92,28 @@ def make_folder(path):
         raise InputError('cannot write into the folder %s: permission denied' % path)
 
 
+def walk(path):
+    """Walk a folder and what it links to, visible, sorted, each folder once: links may make a loop.
+
+    Yields
+    ------
+    folder : str
+    names : list of str
+        Its sub-folders; those that are taken out of this list are not walked.
+    leaves : list of str
+        Its files.
+    """
+    visited = set()
+    for parent, names, leaves in os.walk(path, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:
+            names[:] = []
+            continue
+        visited.add(real)
+        names[:] = sorted(name for name in names if not name.startswith('.'))
+        yield parent, names, sorted(leaf for leaf in leaves if not leaf.startswith('.'))
+
+
 def open_regular(path):
     """Open a file to read its bytes; OSError for a pipe or a device, which would be waited for or has no end."""
     source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))

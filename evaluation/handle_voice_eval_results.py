@@ -29,8 +29,8 @@ def main(argv=None):
     flags.add_arg('--output', type=command.path, default='results_dB', metavar='FOLDER',
                   help='where results_dB_test.txt goes')
     args = flags.parse_args(argv)
-    paths = sorted(os.path.join(parent, leaf) for parent, _, leaves in os.walk(args.input) for leaf in leaves
-                   if leaf.endswith('.mat') and not leaf.startswith('.'))
+    paths = sorted(os.path.join(parent, leaf) for parent, _, leaves in files.walk(args.input)
+                   for leaf in leaves if leaf.endswith('.mat'))
     if not paths:
         raise InputError('%s holds no .mat file, expected results of DSD100_eval_only' % args.input)
     places = sorted({os.path.dirname(path) for path in paths})

@@ -229,6 +229,17 @@ def test_songs_are_no_methods(small):
     assert set(scores.read_scores(os.path.join(small.root, 'separated'), 'SDR')['track']) == {SONG}
 
 
+def test_links_to_folders_are_followed(small, script):
+    """As for features and separation, round a loop too."""
+    parts, elsewhere = os.path.dirname(small.stems), os.path.join(small.root, 'elsewhere')
+    shutil.move(parts, elsewhere)
+    os.symlink(elsewhere, parts)
+    os.symlink(parts, os.path.join(elsewhere, 'loop'))
+    assert 'methodA Test: 1 tracks' in passed(small())
+    for reader in ('plots.scores', 'evaluation.handle_voice_eval_results'):
+        passed(script('-m', reader, '--input', os.path.join(small.root, 'estimates')))
+
+
 def test_songs_of_the_same_name_in_dev_and_test(small):
     """Each is scored against its own references: those of Dev are the estimates themselves."""
     dev = os.path.join(small.root, 'DSD100', 'Sources', 'Dev', SONG)

@@ -71,10 +71,9 @@ def sound_files(path):
 
 def walk(path):
     """Yield (folder, names of its files) for a folder and all below, visible, sorted, without those of a report."""
-    for parent, names, leaves in os.walk(path):
-        names[:] = sorted(name for name in names
-                          if not name.startswith('.') and not (name == ASSETS and PAGE in leaves))
-        yield parent, sorted(leaf for leaf in leaves if not leaf.startswith('.'))
+    for parent, names, leaves in files.walk(path):
+        names[:] = [name for name in names if not (name == ASSETS and PAGE in leaves)]
+        yield parent, leaves
 
 
 def methods(estimates, chosen=(), own_folders=()):

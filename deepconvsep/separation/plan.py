@@ -1,7 +1,7 @@
 """Which sounds a separation has as inputs, and where their stems go."""
 import os
 
-from deepconvsep import command
+from deepconvsep import command, files
 from deepconvsep.errors import InputError, UsageError
 
 logger = command.get_logger('separate')
@@ -73,19 +73,12 @@ def gather(paths, odir):
 
 def sounds_below(folder, odir):
     """The visible sound files below a folder and what it links to, sorted, without those in the folder `odir`."""
-    found, others, visited = [], [], set()
-    for parent, folders, leaves in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:   # by a link
-            folders[:] = []
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.')
-                            and os.path.realpath(os.path.join(parent, name)) != os.path.realpath(odir))
-        others += [os.path.join(parent, leaf) for leaf in leaves
-                   if leaf.lower().endswith(UNREADABLE) and not leaf.startswith('.')]
-        found += [os.path.join(parent, leaf) for leaf in sorted(leaves)
-                  if leaf.lower().endswith(SOUND_FILES) and not leaf.startswith('.')]
+    found, others = [], []
+    for parent, folders, leaves in files.walk(folder):
+        folders[:] = [name for name in folders
+                      if os.path.realpath(os.path.join(parent, name)) != os.path.realpath(odir)]
+        others += [os.path.join(parent, leaf) for leaf in leaves if leaf.lower().endswith(UNREADABLE)]
+        found += [os.path.join(parent, leaf) for leaf in leaves if leaf.lower().endswith(SOUND_FILES)]
     if others:
         logger.warning('left out of %s, since they cannot be read: %s%s; convert them to WAV or FLAC', folder,
                        ', '.join(sorted(others)[:5]), ', ...' if len(others) > 5 else '')
