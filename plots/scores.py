@@ -37,6 +37,9 @@ def main(argv=None):
     print('box: quartiles over tracks of the mean over windows; line: median; whiskers: 1.5 times the box')
     print(table.groupby(['target', 'approach'])['dB'].agg(tracks='size', scored='count', median='median')
           .to_string(float_format='%.2f'))
+    reason = why_not(table, subset)
+    if reason:
+        print(reason)
     name = 'scores_%s' % '_'.join(part for part in (subset, args.measure) if part)
     print('\n'.join(plots.save(draw(table, args.measure, subset), args.output, name, args.format)))
 
@@ -76,13 +79,22 @@ def read_scores(folder, measure):
     return table
 
 
+def is_dsd(table, subset):
+    """Whether targets and subset are those of DSD100."""
+    return set(table['target']) == set(published.TARGETS) and subset in published.NUMBERS
+
+
+def why_not(table, subset):
+    """Why a table in the form of DSD100 has no published medians beside it; nothing when it has, or is of another."""
+    return published.why_not(table['track'], subset) if is_dsd(table, subset) else None
+
+
 def draw(table, measure, subset):
-    """The figure; published medians only for the targets and subsets of DSD100."""
+    """The figure; published medians only for the targets, subsets and songs of DSD100."""
     import seaborn
     from matplotlib.lines import Line2D
-    present = set(table['target'])
-    dsd = present == set(published.TARGETS) and subset in ('Test', 'Dev')
-    order = list(published.TARGETS) if dsd else sorted(present)
+    dsd = is_dsd(table, subset)
+    order = list(published.TARGETS) if dsd else sorted(set(table['target']))
     with seaborn.axes_style('whitegrid'), seaborn.plotting_context('paper'):
         figure, axes = plots.new_figure(plots.WIDTH, 3.4)
         few = table.groupby('approach')['track'].nunique().min() < FEW
@@ -93,7 +105,7 @@ def draw(table, measure, subset):
         if few:
             seaborn.stripplot(data=table, x='target', y='dB', hue=hue, order=order, palette='colorblind',
                               dodge=True, jitter=False, size=4, legend=False, ax=axes)
-        if dsd:
+        if dsd and not why_not(table, subset):
             entry = published.load()['DSD100']
             for name, (style, colour) in LINES.items():
                 for position, target in enumerate(order):

@@ -95,7 +95,7 @@ def test_wrong_results_are_named(tmp_path, golden):
 @pytest.fixture
 def dsd(tmp_path):
     """Results of two songs of Test and one of Dev."""
-    for name, subset, value in (('a', 'Test', 1.), ('b', 'Test', 3.), ('c', 'Dev', 9.)):
+    for name, subset, value in (('001 - a', 'Test', 1.), ('002 - b', 'Test', 3.), ('051 - c', 'Dev', 9.)):
         record(str(tmp_path / 'results' / ('%s.json' % name)), 'net', subset,
                **{target: [value - 1, value + 1, np.nan] for target in published.TARGETS})
     return str(tmp_path / 'results')
@@ -107,7 +107,8 @@ def lines_of(axes):
 
 def test_scores_per_track_with_published_lines(dsd):
     table = scores.read_scores(dsd, 'SDR')
-    assert table[table.target == 'bass'].set_index('track')['dB'].to_dict() == {'a.json': 1, 'b.json': 3, 'c.json': 9}
+    assert table[table.target == 'bass'].set_index('track')['dB'].to_dict() == {
+        '001 - a.json': 1, '002 - b.json': 3, '051 - c.json': 9}
     figure = scores.draw(table[table.subset == 'Test'], 'SDR', 'Test')
     axes = figure.axes[0]
     heights = [round(float(line.get_segments()[0][0, 1]), 2) for line in lines_of(axes)]
@@ -115,7 +116,11 @@ def test_scores_per_track_with_published_lines(dsd):
     assert [label.get_text() for label in axes.get_legend().get_texts()] == [
         'net, n = 2', 'CHA, published median', 'CHA, corrected median']
     assert len({str(line.get_linestyle()) + str(line.get_color()) for line in axes.get_legend().get_lines()[-2:]}) == 2
+    own = table[table.subset == 'Test'].replace('001 - a.json', 'my song')
+    assert not lines_of(scores.draw(own, 'SDR', 'Test').axes[0]), 'no published line for songs of the user'
+    assert 'my song is no song of DSD100 Test' in scores.why_not(own, 'Test')
     other = table[table.target.isin(['bass', 'drums'])]
+    assert scores.why_not(other, 'Test') is None
     assert not lines_of(scores.draw(other, 'SDR', 'Test').axes[0]), 'no published line for another data set'
 
 
@@ -136,7 +141,7 @@ def test_names_that_are_no_text_of_a_figure_are_in_the_legends(tmp_path):
 
 def test_a_track_that_is_there_twice_is_refused(dsd):
     shutil.copytree(dsd, os.path.join(dsd, 'copy'))
-    with pytest.raises(InputError, match=r'holds the results of [abc]\.json by net more than once: give a folder'):
+    with pytest.raises(InputError, match=r'holds the results of 0.* by net more than once: give a folder'):
         scores.read_scores(dsd, 'SDR')
 
 

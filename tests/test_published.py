@@ -76,7 +76,8 @@ def a_record(name, *sdr):
 
 
 def test_comparison_with_results_of_ones_own():
-    lines = published.comparison([a_record('a', 1., 3., None), a_record('b', 4., 'inf'), a_record('c', 9.)], 'Test')
+    lines = published.comparison([a_record('001 - a', 1., 3., None), a_record('002 - b', 4., 'inf'),
+                                  a_record('050 - c', 9.)], 'Test')
     text = '\n'.join(lines)
     assert 'published: 47 tracks' in text and 'corrected: 50 tracks' in text and 'here: 3 tracks' in text
     rows = [line.split() for line in text.splitlines() if line.startswith('vocals')]

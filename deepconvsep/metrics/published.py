@@ -9,6 +9,7 @@ lists differ: 49 of the 100 tracks of the entry CHA were masked with the silence
 offers both: ``by_position`` as published, ``by_song`` as intended.
 """
 import os
+import re
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from deepconvsep.metrics import records, tables
 MEASURES = records.MEASURES
 TARGETS = ('vocals', 'accompaniment', 'bass', 'drums', 'other')
 MASKS = {'by_song': 'ibm_silent_same_track', 'by_position': 'ibm_silent_as_published_by_position'}
+
+
+#: The numbers that the names of DSD100's songs begin with, by subset.
+NUMBERS = {'Test': range(1, 51), 'Dev': range(51, 101)}
 
 
 def load():
@@ -81,8 +86,24 @@ def aggregate(frames, mask='by_song', windows='mean', excluded=()):
     return result
 
 
+def why_not(tracks, subset):
+    """Why results cannot be put beside the published ones, in one line; nothing when all are of DSD100's songs.
+
+    >>> why_not(['001 - ANiMAL - Clinic A'], 'Test')
+    >>> why_not(['My song'], 'Test')
+    'not put beside the published scores: My song is no song of DSD100 Test, whose names begin with 001 to 050'
+    """
+    numbers = NUMBERS[subset]
+    for track in tracks:
+        number = re.match(r'(\d{3}) - ', track)
+        if not number or int(number.group(1)) not in numbers:
+            return ('not put beside the published scores: %s is no song of DSD100 %s, whose names begin with %03d to '
+                    '%03d' % (command.one_line(track), subset, numbers[0], numbers[-1]))
+    return None
+
+
 def comparison(done, subset):
-    """Lines that put results of DSD100 beside the published ones, target by target.
+    """Lines that put results of DSD100 beside the published ones, target by target, or a line that says why not.
 
     Parameters
     ----------
@@ -94,6 +115,9 @@ def comparison(done, subset):
     -------
     list of str
     """
+    reason = why_not([record['track'] for record in done], subset)
+    if reason:
+        return [reason]
     dsd = load()['DSD100']
     figures = dsd['subsets'][subset]
     here = {(row['target'], row['measure']): row['median'] for row in tables.summarize(done)}
