@@ -56,6 +56,8 @@ def read_results(folder):
                                                                         if name.endswith('.json')]
         for name in chosen:
             path = os.path.join(folder, approach, name)
+            if name.endswith('.json') and not records.is_record(path):
+                continue   # such as the settings beside a model
             records.require_current(path)
             piece = os.path.splitext(name)[0]
             for source in INSTRUMENTS:

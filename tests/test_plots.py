@@ -124,6 +124,15 @@ def test_scores_per_track_with_published_lines(dsd):
     assert not lines_of(scores.draw(other, 'SDR', 'Test').axes[0]), 'no published line for another data set'
 
 
+def test_json_of_other_programs_is_passed_over(tmp_path):
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'models' / 'net.json').write_text('{"settings": {}}')
+    with pytest.raises(InputError, match='holds no results, expected <method>/'):
+        bach10_smc_stats.read_results(str(tmp_path))
+    record(str(tmp_path / 'A' / 'x_results.json'), 'A', '', **dict.fromkeys(bach10_smc_stats.SOURCES, [1.]))
+    assert set(bach10_smc_stats.read_results(str(tmp_path))['approach']) == {'A'}
+
+
 NAMES = '_net', '$a$', 'cost$', '$\\frac$', 'b\udcff'
 
 
