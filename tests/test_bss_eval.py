@@ -314,3 +314,9 @@ def test_threads_are_those_of_the_environment(given, workers):
     env = {**os.environ, 'OMP_NUM_THREADS': given}
     found, cores = subprocess.check_output([sys.executable, '-c', program], env=env, cwd=ROOT).split()
     assert int(found) == (workers or int(cores))
+
+
+def test_the_order_of_soundfile_is_refused():
+    """It would take memory for as many sources as there are samples."""
+    with pytest.raises(InputError, match=r'shape \(9000, 2\), expected \(nsrc, nsamples\), .*: transpose them'):
+        bss_eval.bss_eval_sources(np.ones((9000, 2)), np.ones((9000, 2)))

@@ -197,6 +197,9 @@ def _checked(references, estimates, ndim):
         array = np.asarray(array)
         if array.ndim != ndim or array.size == 0:
             raise InputError('%s have shape %s, expected %s, none of them 0' % (name, array.shape, shape))
+        if array.shape[0] > array.shape[1]:
+            raise InputError('%s have shape %s, expected %s, fewer sources than samples: transpose them'
+                             % (name, array.shape, shape))
         array = array[:, None] if ndim == 2 else array.transpose(0, 2, 1)
         if array.dtype != np.float32:
             array = array.astype(np.float64, copy=False)
