@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from deepconvsep import audio
+from deepconvsep import audio, command
 from deepconvsep.data.windows import window_count
 from deepconvsep.errors import InputError
 from deepconvsep.score.notes import FREQ_A4, MIDI_A4, SEMITONE_RATIO, cut_notes, midi2freq, str2midi
@@ -27,6 +27,8 @@ __all__ = ['FREQ_A4', 'MIDI_A4', 'SEMITONE_RATIO', 'circular_shift', 'detect_sil
            'generate_overlapadd', 'getMidi', 'getMidiLength', 'getMidiNum', 'getfreqs', 'infoAudioScipy', 'midi2freq',
            'overlapadd', 'overlapadd_multi', 'readAudioScipy', 'read_mat', 'remove_overlap', 'slicefft',
            'slicefft_slices', 'str2midi', 'writeAudioScipy']
+
+logger = command.get_logger('util')
 
 # --- whole sound files ----------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ def readAudioScipy(filein):
 
 
 def writeAudioScipy(fileout, audio_out, sampleRate, bitrate='int16'):
-    """Write a whole WAV file; samples are cut off towards 0, as the original did, and saturate.
+    """Write a whole WAV file; samples are cut off towards 0, as the original did, and saturate, with a warning.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def writeAudioScipy(fileout, audio_out, sampleRate, bitrate='int16'):
     Raises
     ------
     InputError
-        When the bitrate is none of these, or a sample is not finite.
+        When the bitrate is none of these, the file has the extension of another format, or a sample is not finite.
     """
     if not isinstance(bitrate, str):
         bitrate = np.dtype(bitrate).name
@@ -82,7 +84,12 @@ def writeAudioScipy(fileout, audio_out, sampleRate, bitrate='int16'):
         raise InputError('the samples for %s hold NaN or infinity, expected finite ones' % fileout)
     if bitrate not in SUBTYPES:
         raise InputError('got bitrate %r, expected one of %s' % (bitrate, ', '.join(sorted(SUBTYPES))))
-    audio.write(fileout, np.asarray(audio_out), int(sampleRate), subtype=SUBTYPES[bitrate], rounding=np.trunc)
+    if os.path.splitext(fileout)[1].lower() not in ('.wav', ''):
+        raise InputError('%s would hold WAV, expected a name that ends in .wav: rename it' % fileout)
+    clipped = audio.write(fileout, np.asarray(audio_out), int(sampleRate), subtype=SUBTYPES[bitrate],
+                          rounding=np.trunc)
+    if clipped:
+        logger.warning('%s: %d samples are beyond full scale and saturate: scale them down', fileout, clipped)
 
 
 def detect_silence(audio, threshold=1e-5, hopSize=512, frameSize=4096):

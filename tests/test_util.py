@@ -53,6 +53,17 @@ def test_bitrates_by_dtype(tmp_path, bitrate):
     assert not (tmp_path / 'b.wav').exists()
 
 
+def test_samples_beyond_full_scale_are_counted(tmp_path, caplog):
+    util.writeAudioScipy(str(tmp_path / 'a.wav'), [0., 2., -2., 1.], 44100)
+    assert caplog.messages == ['%s: 2 samples are beyond full scale and saturate: scale them down'
+                               % (tmp_path / 'a.wav')]
+
+
+def test_another_format_than_wav_is_refused(tmp_path):
+    with pytest.raises(InputError, match='a.flac would hold WAV, expected a name that ends in .wav: rename it'):
+        util.writeAudioScipy(str(tmp_path / 'a.flac'), [0.], 44100)
+
+
 def test_constants_of_the_original():
     assert (util.MIDI_A4, util.FREQ_A4) == (69, 440.)
     np.testing.assert_allclose(util.midi2freq(70), util.FREQ_A4 * util.SEMITONE_RATIO)
