@@ -42,7 +42,9 @@ def main(argv=None):
         for song in stems.folders(folder, 'a part of DSD100') if os.path.isdir(folder) else ():
             songs[subset, song] = {source: os.path.join(folder, song, source + '.wav') for source in SOURCES}
     if not songs:
-        stems.folders(os.path.join(args.db, 'Sources', SUBSETS[0]), 'the songs of DSD100')
+        stems.folders(os.path.join(args.db, 'Sources', SUBSETS[0]),
+                      'the songs of DSD100 (MUSDB18-HQ: give a folder whose Sources/Dev and Sources/Test link to '
+                      'train and test)')
     folders = stems.methods(args.estimates, args.method, SUBSETS + ('Sources',) + tuple(song for _, song in songs))
     tasks = program.choose([(method, key) for method in folders for key in songs], args.id)
     tracks = [stems.Track(song, method, subset,

@@ -229,6 +229,13 @@ def test_songs_are_no_methods(small):
     assert set(scores.read_scores(os.path.join(small.root, 'separated'), 'SDR')['track']) == {SONG}
 
 
+def test_what_musdb_needs_is_said(small, tmp_path, script):
+    (tmp_path / 'MU' / 'test').mkdir(parents=True)
+    process = script('-m', 'evaluation.DSD100_eval_only', '--db', tmp_path / 'MU', '--estimates', tmp_path)
+    passed(process, 1)
+    assert '(MUSDB18-HQ: give a folder whose Sources/Dev and Sources/Test link to train and test)' in process.stderr
+
+
 def test_links_to_folders_are_followed(small, script):
     """As for features and separation, round a loop too."""
     parts, elsewhere = os.path.dirname(small.stems), os.path.join(small.root, 'elsewhere')
