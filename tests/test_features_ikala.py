@@ -65,6 +65,13 @@ def test_rows_are_mixture_voice_accompaniment(tmp_path):
     np.testing.assert_array_equal(music, voice)
 
 
+def test_sounds_that_are_left_out_are_named(tmp_path, caplog):
+    sound_tree.write(tmp_path / 'Wavfile' / 'a.wav', sound_tree.noise(0, 900))
+    (tmp_path / 'Wavfile' / 'b.FLAC').write_bytes(b'')
+    assert [song.name for song in layout.clips(str(tmp_path))] == ['a']
+    assert '1 sound files in' in caplog.text and 'are left out, such as b.FLAC, expected <clip>.wav' in caplog.text
+
+
 def test_interrupted(tmp_path):
     for name in 'abc':
         sound_tree.write(tmp_path / 'Wavfile' / (name + '.wav'), sound_tree.noise(ord(name), 9000))

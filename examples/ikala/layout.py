@@ -3,12 +3,17 @@ import os
 
 import numpy as np
 
-from deepconvsep import audio, files
+from deepconvsep import audio, command, files
 from deepconvsep.errors import InputError
 from deepconvsep.features.songs import Song
 from examples.ikala import recipe
 
+logger = command.get_logger('ikala')
+
 FOLDER = 'Wavfile'
+
+#: Sounds that are no clips, whose names end otherwise.
+OTHERS = '.flac', '.ogg', '.mp3', '.aif', '.aiff'
 
 #: Clips of the public part of the dataset.
 COUNT = 252
@@ -27,8 +32,13 @@ def clips(db):
     folder = os.path.join(db, FOLDER)
     if not os.path.isdir(folder):
         raise InputError('%s has no folder %s, expected %s/<clip>.wav: is it that of iKala?' % (db, FOLDER, FOLDER))
+    visible = sorted(name for name in os.listdir(folder) if not name.startswith('.'))
+    others = [name for name in visible if name.lower().endswith(OTHERS)]
+    if others:
+        logger.warning('%d sound files in %s are left out, such as %s, expected <clip>.wav: convert them to WAV',
+                       len(others), folder, others[0])
     return [Song(os.path.splitext(name)[0], FOLDER, (os.path.join(folder, name),), (2,), recipe.SETTINGS.sample_rate)
-            for name in sorted(os.listdir(folder)) if name.lower().endswith('.wav') and not name.startswith('.')]
+            for name in visible if name.lower().endswith('.wav')]
 
 
 def count(db):
