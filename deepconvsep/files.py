@@ -59,7 +59,7 @@ def atomic_path(path):
 
 def sync(path):
     """Have the system put a file on the disk, which may show only now to be full."""
-    with open(path, 'rb') as written:
+    with open(path, 'r+b') as written:   # Windows flushes only what may be written to
         os.fsync(written.fileno())
 
 
@@ -116,7 +116,7 @@ def walk(path):
 
 def open_regular(path):
     """Open a file to read its bytes; OSError for a pipe or a device, which would be waited for or has no end."""
-    source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    source = open(path, 'rb', opener=lambda name, flags: os.open(name, flags | getattr(os, 'O_NONBLOCK', 0)))
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         source.close()
         raise OSError(errno.EINVAL, 'not a regular file', path)

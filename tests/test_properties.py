@@ -94,3 +94,10 @@ def test_a_link_in_place_of_an_output_is_replaced_and_not_followed(tmp_path):
 def test_a_folder_nested_too_deep_is_refused(tmp_path):
     with pytest.raises(InputError, match='cannot create the folder'):
         files.make_folder(str(tmp_path / ('x/' * 3000)))
+
+
+def test_files_are_read_where_there_are_no_pipes_to_wait_for(tmp_path, monkeypatch):
+    (tmp_path / 'a').write_bytes(b'whole')
+    monkeypatch.delattr(os, 'O_NONBLOCK')   # as on Windows
+    with files.open_regular(str(tmp_path / 'a')) as source:
+        assert source.read() == b'whole'
