@@ -166,3 +166,10 @@ def test_a_file_that_vanished_is_named(tmp_path):
     os.unlink(str(tmp_path / 's000__m_.data'))
     with pytest.raises(InputError, match='cannot read the features .*s000__m_.data: No such file'):
         data()
+
+
+def test_sources_that_are_not_used_are_said_once(tmp_path, caplog):
+    write_random(tmp_path, [20, 20], rows=5)
+    dataset.LargeDataset(path_transform_in=str(tmp_path), time_context=10, overlap=5)
+    assert len(caplog.messages) == 1
+    assert '2 of 2 files, such as %s' % tmp_path in caplog.text and 'hold 4 sources, of which 2 are' in caplog.text

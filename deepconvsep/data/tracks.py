@@ -58,6 +58,10 @@ class TrackSet:
                   for number, name in found]
         for track in tracks:
             self._check(track, tracks[0])
+        more = [track.outputs for track in tracks if track.outputs.shape[0] > self._rows(track)[1].stop > 1]
+        if more:
+            reading.logger.warning('%d of %d files, such as %s, hold %d sources, of which %d are used: set nsources',
+                                   len(more), len(tracks), more[0].path, more[0].shape[0] - 1, self.nsources)
         self.tracks = tracks
         self.file_list = [os.path.basename(track.inputs.path) for track in tracks]
         self.dirid = [number for number, name in found]
