@@ -1,7 +1,8 @@
 """STFT features: magnitudes and phases of audio signals, their inverse, and saving them as feature files.
 
 The short-time Fourier transform is centred: frame `n` is centred on sample ``n * hop``. A signal of `L`
-samples has ``ceil(L / hop) + 2`` frames, and analysis followed by synthesis returns it exactly.
+samples has ``ceil(L / hop) + 2`` frames, and analysis followed by synthesis returns it exactly,
+unless the windows leave gaps.
 All arithmetic is float64. Source: the original's `transform.py`; P. Chandna, M. Miron, J. Janer and
 E. Gomez, "Monoaural audio source separation using deep convolutional neural networks", LVA/ICA 2017, section 2.
 """
@@ -9,9 +10,12 @@ import os
 
 import numpy as np
 
-from deepconvsep import stft
+from deepconvsep import command, stft
 from deepconvsep.features import tensors
+from deepconvsep.settings import has_gaps
 from deepconvsep.stft import sinebell
+
+logger = command.get_logger('transform')
 
 
 def stft_norm(data, window=sinebell(2048), hopsize=256.0, nfft=2048.0, fs=44100.0):
@@ -102,6 +106,9 @@ class Transforms:
         self.suffix = suffix
         self.sampleRate = sampleRate
         self.window = window(self.frameSize)
+        if has_gaps(self.window, self.hopSize):
+            logger.warning('hopSize %d with frameSize %d and this window leaves samples nearly uncovered, whose '
+                           'inverse is inexact: take a smaller hopSize', self.hopSize, self.frameSize)
         self.out_path = None
 
     def compute_file(self, audio, phase=False, sampleRate=44100):

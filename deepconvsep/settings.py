@@ -21,8 +21,13 @@ def leaves_gaps(window, frame_size, hop_size):
     >>> leaves_gaps('hanning', 1024, 512), leaves_gaps('hanning', 1024, 1024)
     (False, True)
     """
-    squares = np.zeros(-(-frame_size // hop_size) * hop_size)
-    squares[:frame_size] = WINDOWS[window](frame_size) ** 2
+    return has_gaps(WINDOWS[window](frame_size), hop_size)
+
+
+def has_gaps(window, hop_size):
+    """As :func:`leaves_gaps`, of the samples of a window."""
+    squares = np.zeros(-(-len(window) // hop_size) * hop_size)
+    squares[:len(window)] = window ** 2
     cover = squares.reshape(-1, hop_size).sum(axis=0)
     return not cover.min() > LEAST_COVER * cover.max()
 

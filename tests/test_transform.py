@@ -230,3 +230,10 @@ def test_a_transform_of_ones_own_as_the_original_was_extended(tmp_path):
     path = str(tmp_path / 'x.data')
     assert Own().compute_transform(np.zeros((100, 4)), out_path=path) is None
     assert saved == [(np.float64, (4, 3, 2), '__m_', path)]
+
+
+def test_windows_that_leave_gaps_are_said(caplog):
+    transform.transformFFT(frameSize=1024, hopSize=512)
+    assert not caplog.messages
+    transform.transformFFT(frameSize=1024, hopSize=1024)
+    assert 'hopSize 1024 with frameSize 1024 and this window leaves samples nearly uncovered' in caplog.text
