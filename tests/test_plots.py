@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from deepconvsep import files
 from deepconvsep.errors import InputError
 from deepconvsep.metrics import published, records
+from deepconvsep.recipes.bach10 import INSTRUMENTS
 from deepconvsep.training import log
 from plots import bach10_smc_stats, scores, spectrograms
 
@@ -129,7 +130,7 @@ def test_json_of_other_programs_is_passed_over(tmp_path):
     (tmp_path / 'models' / 'net.json').write_text('{"settings": {}}')
     with pytest.raises(InputError, match='holds no results, expected <method>/'):
         bach10_smc_stats.read_results(str(tmp_path))
-    record(str(tmp_path / 'A' / 'x_results.json'), 'A', '', **dict.fromkeys(bach10_smc_stats.SOURCES, [1.]))
+    record(str(tmp_path / 'A' / 'x_results.json'), 'A', '', **dict.fromkeys(INSTRUMENTS, [1.]))
     assert set(bach10_smc_stats.read_results(str(tmp_path))['approach']) == {'A'}
 
 
@@ -139,7 +140,7 @@ NAMES = '_net', '$a$', 'cost$', '$\\frac$', 'b\udcff'
 def test_names_that_are_no_text_of_a_figure_are_in_the_legends(tmp_path):
     for name in NAMES:
         record(str(tmp_path / name / 'a_results.json'), name, '',
-               **dict.fromkeys(bach10_smc_stats.SOURCES, [1.]))
+               **dict.fromkeys(INSTRUMENTS, [1.]))
     labels = [r'_net, n = 1', r'\$a\$, n = 1', r'cost\$, n = 1', r'\$\frac\$, n = 1', r'b\udcff, n = 1']
     for figure in (scores.draw(scores.read_scores(str(tmp_path), 'SDR'), 'SDR', ''),
                    bach10_smc_stats.draw(bach10_smc_stats.read_results(str(tmp_path)), 'measure', ['SDR'], 'dB')):
