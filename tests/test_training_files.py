@@ -87,7 +87,7 @@ def test_names_that_are_no_text(tmp_path):
     data.close()
 
 
-@pytest.mark.parametrize('name', ['$x_{$', os.fsdecode(b'caf\xe9'), '\u97f3\t'])
+@pytest.mark.parametrize('name', ['$x_{$', os.fsdecode(b'caf\xe9'), '\u97f3\t'], ids=['formula', 'bytes', 'no glyph'])
 def test_the_curve_of_a_model_of_any_name(tmp_path, name):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
