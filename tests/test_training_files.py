@@ -82,7 +82,8 @@ def test_names_that_are_no_text(tmp_path):
     run = start(tmp_path / 'run', os.path.dirname(name))
     run.run(1)
     assert start(tmp_path / 'run', os.path.dirname(name)).resume()
-    data = dataset.LargeDataset(os.path.dirname(name), time_context=30, scratch_path=str(tmp_path / 'scratch'))
+    data = dataset.LargeDataset(os.path.dirname(name), time_context=30, nsources=4,
+                                scratch_path=str(tmp_path / 'scratch'))
     assert len(data()) == 2
     data.close()
 
