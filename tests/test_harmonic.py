@@ -19,9 +19,9 @@ from deepconvsep.network.build import build, frame_count
 from deepconvsep.network.forward import forward
 from deepconvsep.network.harmonic import FLOOR
 from deepconvsep.network.masks import source_outputs
-from deepconvsep.network.partials import PITCHES, Partials, find_rows
+from deepconvsep.network.partials import Partials, find_rows
 from deepconvsep.recipes import bach10_scoreinformed as recipe
-from deepconvsep.score.masks import beside_roll
+from deepconvsep.score.masks import PITCHES, beside_roll
 from deepconvsep.settings import ScoreSettings
 
 #: Small: 2 instruments, 513 bins at 8 kHz, 12 frames.

@@ -11,8 +11,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.formats import pickles
 from deepconvsep.score import masks
-
-PITCHES = 127  # columns of a piano roll per instrument
+from deepconvsep.score.masks import PITCHES
 
 
 class _WithNotes:

@@ -8,7 +8,7 @@ import numpy as np
 from deepconvsep.network.architecture import StackedArchitecture
 from deepconvsep.network.harmonic import HarmonicArchitecture
 from deepconvsep.network.harmonic import outputs as harmonic_outputs
-from deepconvsep.network.partials import PITCHES, find_rows, partials_of
+from deepconvsep.network.partials import find_rows, partials_of
 from deepconvsep.network.products import TILE, Convolution, pool
 
 
@@ -176,7 +176,7 @@ class HarmonicForward:
         starts = np.arange(0, len(frames) - self.network.time_context + 1, step)
         for part in np.split(starts, range(AT_ONCE, len(starts), AT_ONCE)) if len(starts) else ():
             windows = frames[part[:, None] + np.arange(self.network.time_context)]
-            rows = find_rows(windows[:, :, 1, :PITCHES * self.network.branches])
+            rows = find_rows(windows[:, :, 1, :self.network.columns])
             found = harmonic_outputs(self.network, self._params, windows[:, :, 0] ** 2, rows, self._math)
             for each in found.reshape(len(part), self.network.branches, *found.shape[1:]):
                 yield np.maximum(each[list(self.network.decoders)] + biases, 0)

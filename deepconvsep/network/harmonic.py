@@ -17,7 +17,7 @@ of fixed timbres; dilated convolutions: A. van den Oord et al., "WaveNet", 2016,
 from dataclasses import dataclass
 
 from deepconvsep.network.decoded import Decoded, whole_numbers
-from deepconvsep.network.partials import PITCHES
+from deepconvsep.score.masks import PITCHES
 
 #: Keeps the logarithms of powers finite; those at harmonics are relative to the mean power of the window.
 LEAST_POWER, LEAST_SHARE = 1e-3, 1e-4
@@ -73,6 +73,11 @@ class HarmonicArchitecture(Decoded):
         if self.biases is None:
             object.__setattr__(self, 'biases', len(self.decoders))
 
+    @property
+    def columns(self):
+        """Columns of the piano roll."""
+        return PITCHES * self.branches
+
     def param_shapes(self):
         """Shapes of all arrays, in the order in which models store them."""
         shapes, seen = [], 3 * self.harmonics + self.branches + 2
@@ -90,7 +95,7 @@ class HarmonicArchitecture(Decoded):
     def smallest(self):
         """Below 1 when the piano roll is wider than the spectrum, or a convolution longer than the window."""
         last = self.outputs == tuple(range(0, 2 * self.branches, 2)) and self.channels == 2
-        return min(self.feat_size - PITCHES * self.branches, self.time_context - max(self.dilations) + 1) * last
+        return min(self.feat_size - self.columns, self.time_context - max(self.dilations) + 1) * last
 
     @classmethod
     def _fits(cls, name, value):

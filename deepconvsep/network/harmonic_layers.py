@@ -10,7 +10,7 @@ import theano.tensor as T
 from lasagne.layers import Layer
 
 from deepconvsep.network import harmonic
-from deepconvsep.network.partials import PITCHES, Rows, find_rows, partials_of
+from deepconvsep.network.partials import Rows, find_rows, partials_of
 
 
 class FindRows(theano.Op):
@@ -118,7 +118,7 @@ class HarmonicLayer(Layer):
         return (input_shape[0], self.network.branches, *input_shape[2:])
 
     def get_output_for(self, input, **kwargs):
-        rows = Rows(*FindRows()(input[:, 1, :, :PITCHES * self.network.branches]))
+        rows = Rows(*FindRows()(input[:, 1, :, :self.network.columns]))
         found = harmonic.outputs(self.network, self.values, input[:, 0] ** 2, rows, _Math(self.network))
         shape = (found.shape[0] // self.network.branches, self.network.branches, found.shape[1], found.shape[2])
         return found.reshape(shape)

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepconvsep.score.masks import PITCHES
 from deepconvsep.score.notes import midi2freq
 
-#: Columns of a piano roll for each instrument, as the original has them: MIDI number 127 has none.
-PITCHES = 127
 #: Bins of a lobe, and its width (standard deviation) in bins: at least, and as a share of the frequency (10 cents).
 BINS, WIDTH, SPREAD = 9, 1., .006
 #: Where a lobe has less weight than this in all, it is beyond the spectrum.

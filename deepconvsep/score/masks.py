@@ -7,6 +7,8 @@ import numpy as np
 
 from deepconvsep.errors import InputError
 
+#: Columns of a piano roll for each instrument. The original's 127 have none for MIDI number 127 (12.5 kHz).
+PITCHES = 127
 #: Lowest value of a mask before it is normalised.
 FLOOR = 1e-18
 #: Share of a bin below which :func:`confined` trusts the score more than the network.
@@ -39,7 +41,7 @@ def _sounding(notes, start, stop):
         yield instrument, row, max(int(row[0]) - start, 0), min(int(row[1]), stop) - start
 
 
-def piano_roll(notes, start, stop, npitches=127, dtype=float):
+def piano_roll(notes, start, stop, npitches=PITCHES, dtype=float):
     """Which notes sound in a segment.
 
     Parameters
