@@ -1,16 +1,13 @@
-"""Order, resuming, chunks, reading ahead and memory of the dataset classes."""
+"""Order, resuming, chunks and reading ahead of the dataset classes."""
 import gc
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 import weakref
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from feature_tree import cut_all, sorted_rows, write, write_random
 
 import dataset
@@ -289,45 +286,7 @@ def test_a_scratch_that_is_a_file(tree, tmp_path):
         dataset.LargeDataset(tree, scratch_path=str(tmp_path / 'scratch'))
 
 
-# --- memory -------------------------------------------------------------------------------------------
-
-MEMORY = '''
-import json, resource, sys
-import numpy as np
-from dataset import LargeDataset
-
-def now():
-    """Writable private memory of the process in MiB."""
-    line, = [line for line in open('/proc/self/status') if line.startswith('VmData')]
-    return int(line.split()[1]) // 1024
-
-# no overlap, so that this many frames are really needed; the data (188 MiB) are four times as much
-train = LargeDataset(sys.argv[1], time_context=10, overlap=0, batch_size=16, batch_memory=100, tensortype='float32',
-                     nprocs=1)
-allowance = 100 * 16 * 10 * 256 * 3 * 4 // 2 ** 20
-# the thread's stack, its read buffer, a batch being cut, room for the interpreter; less than a third chunk (23)
-limit = now() + allowance + 8 + 1 + 1 + 10
-resource.setrlimit(resource.RLIMIT_DATA, (limit * 2 ** 20,) * 2)
-try:
-    np.ones(188 * 2 ** 20, np.uint8)  # the limit holds
-except MemoryError:
-    seen = sum(len(inputs) for epoch in range(2) for inputs, outputs in train)
-    seen += sum(len(chunk.starts) for chunk in train.chunks())
-    print(json.dumps([allowance, seen, train.total_points]))
-'''
-
-
-@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='the limit on memory is that of Linux')
-def test_memory_stays_within_the_allowance(tmp_path):
-    tensor = np.random.default_rng(0).uniform(size=(3, 1600, 256)).astype(np.float32)
-    for number in range(40):
-        write(tmp_path, 's%02d' % number, tensor, dtype=np.float32)
-    done = subprocess.run([sys.executable, '-c', MEMORY, str(tmp_path)], capture_output=True, text=True,
-                          env=dict(os.environ, PYTHONPATH=ROOT, OMP_NUM_THREADS='1'))
-    assert done.returncode == 0, done.stderr
-    allowance, seen, total = json.loads(done.stdout)
-    assert allowance == 46 and total == 40 * 160 and seen == 3 * total
-
+# --- benchmark ------------------------------------------------------------------------------------------
 
 def test_the_benchmark_runs(script, tmp_path):
     done = script('tools/benchmarks/loader.py', '--files', 2, '--frames', 200, '--step', 1, '--folder', tmp_path)

@@ -1,10 +1,52 @@
 """Chunks of training data, read ahead by threads while the one before is being used."""
 import concurrent.futures
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+ALIGNMENT = 64   # bytes, a line of a processor's cache
+
+
+class Memory:
+    """Room for arrays that are let go together, which tells when it is free again.
+
+    A weak reference to an array is told of its end before its memory is free: whoever allocates then has both.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Of the arrays.
+    dtype : data-type
+    """
+
+    def __init__(self, shapes, dtype):
+        self._freed = None
+        self._dtype = np.dtype(dtype)
+        self._shapes = shapes
+        self._sizes = [-(-int(np.prod(shape)) * self._dtype.itemsize // ALIGNMENT) * ALIGNMENT
+                       for shape in shapes.values()]
+        self._bytes = np.empty(sum(self._sizes), np.uint8)
+
+    @property
+    def __array_interface__(self):
+        return self._bytes.__array_interface__
+
+    def arrays(self):
+        """Arrays in this memory, dict of str to ndarray; it lives as long as one of them, or a view of one, does."""
+        room = np.asarray(self)
+        begins = np.cumsum([0] + self._sizes)
+        return {name: np.ndarray(shape, self._dtype, room, begin)
+                for (name, shape), begin in zip(self._shapes.items(), begins)}
+
+    def when_freed(self, call):
+        """Have the function `call`, without arguments, called once this memory is free."""
+        self._freed = call
+
+    def __del__(self):
+        self._bytes = None
+        if self._freed is not None:
+            self._freed()
 
 
 @dataclass(eq=False, repr=False)
@@ -36,6 +78,8 @@ class Chunk:
     origin : ndarray of int64, shape (n, 2)
         Of every window: number of the file in the dataset's `file_list`, number of the window in that file.
     time_context, batch_size : int
+    memory : Memory
+        Where the frames and the features are.
     arrays : dict of str to ndarray, shape (frames, rows, width)
         What there is per frame, as it was read.
     arrange : callable
@@ -44,6 +88,7 @@ class Chunk:
 
     epoch: int | None
     first: int
+    memory: Memory
     arrays: dict[str, np.ndarray]
     features: np.ndarray | None
     starts: np.ndarray
@@ -61,10 +106,6 @@ class Chunk:
 
     def _of(self, name):
         return self.arrange(name, self.arrays[name]) if name in self.arrays else None
-
-    def lifetime(self):
-        """Weak reference that dies when nobody holds these frames any more, neither as a chunk nor as an array."""
-        return weakref.ref(self.arrays['inputs'])
 
     def __len__(self):
         """Number of batches."""

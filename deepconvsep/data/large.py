@@ -1,4 +1,5 @@
 """`LargeDataset`: shuffled training batches from feature files that need not fit into memory."""
+import functools
 import hashlib
 import os
 import weakref
@@ -303,7 +304,7 @@ class LargeDataset(TrackSet):
                 chunk = self._ahead.take(key, self._prepare)
                 last = (number + 1) * self._chunk_batches >= len(self)
                 self._read_on((self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1))
-                self._lifetime = chunk.lifetime()
+                self._lifetime = weakref.ref(chunk.memory)
             self._chunk_key, self._chunk = key, chunk.shuffled(self.epoch, order)
         return self._chunk
 
@@ -314,7 +315,7 @@ class LargeDataset(TrackSet):
         if before is None:
             self._begin(key)
         else:
-            weakref.finalize(before, self._begin, key).atexit = False
+            before.when_freed(functools.partial(self._begin, key))
 
     def _begin(self, key):
         # a chunk that was let go late must not stop the reading of what is needed by then

@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 
 from deepconvsep.data import contents, moments, reading
-from deepconvsep.data.chunks import Chunk
+from deepconvsep.data.chunks import Chunk, Memory
 from deepconvsep.data.windows import legacy_starts, window_starts
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
@@ -222,10 +222,12 @@ class TrackSet:
         # where each run comes to lie, in frames and in windows
         frames = np.cumsum([0] + [own[-1] + self.time_context - own[0] for own in starts])
         windows = np.cumsum([0] + [len(own) for own in starts])
-        arrays = {name: np.empty((frames[-1],) + shape, self.tensortype) for name, shape in self._streams().items()}
-        extra = None
+        shapes = {name: (frames[-1],) + shape for name, shape in self._streams().items()}
         if self.extra_features:
-            extra = np.empty((windows[-1], self.context, self.tracks[0].extra.shape[1]), self.tensortype)
+            shapes['features'] = windows[-1], self.context, self.tracks[0].extra.shape[1]
+        memory = Memory(shapes, self.tensortype)
+        arrays = memory.arrays()
+        extra = arrays.pop('features', None)
 
         def fill(share):
             for i in share:
@@ -236,7 +238,7 @@ class TrackSet:
                     extra[windows[i]:windows[i + 1]] = self._extra(track, *runs[i][1:])
 
         chunk = Chunk(
-            epoch=None, first=first, arrays=arrays, features=extra, arrange=self._arrange,
+            epoch=None, first=first, memory=memory, arrays=arrays, features=extra, arrange=self._arrange,
             starts=np.concatenate([own - own[0] + frames[i] for i, own in enumerate(starts)]),
             origin=np.concatenate([np.column_stack([np.full(end - begin, file), np.arange(begin, end)])
                                    for file, begin, end in runs]),
