@@ -49,8 +49,6 @@ def test_legacy_examples_are_the_recorded_ones(tmp_path, load_file, variant):
         assert_sampled(recorded, 'in%d' % row['k'], inputs, rtol=rtol)
         assert_sampled(recorded, 'out%d' % row['k'], outputs, rtol=rtol)
         for name, begin, end in (('default', None, None), ('part', row['part']['idxbegin'], row['part']['idxend'])):
-            if name == 'part' and row['T'] < row['time_context']:
-                continue  # the original gave example 0 whatever was asked
             for stem, value in zip(('in', 'out'), train.loadFile(0, begin, end)):
                 total, squares, low, high = recorded['%s%d.%s.stats' % (stem, row['k'], name)]
                 assert list(value.shape) == row[name]['inputs' if stem == 'in' else 'outputs']
@@ -107,9 +105,11 @@ def test_extra_features(tmp_path, golden, golden_json):
 def test_defaults_are_the_recorded_ones(tmp_path, golden_json):
     write_random(tmp_path, [200])
     for row in golden_json('3_dataset/constructor.json'):
-        train = dataset.LargeDataset(str(tmp_path), **row['kwargs'])
-        assert (train.time_context, train.overlap, train.jump) == (row['time_context'], row['overlap'], row['jump'])
-        assert (train._batch_size, train._batch_memory) == (row['batch_size'], row['batch_memory'])
+        train = dataset.LargeDataset(**row['kwargs'])
+        assert {name: getattr(train, name) for name in row if name != 'kwargs'} \
+            == {name: value for name, value in row.items() if name != 'kwargs'}
+        train.updatePath(str(tmp_path))
+        assert (train.batch_size, train.batch_memory) == (min(64, train.total_points), 1), 'no more than there are'
 
 
 def test_sizes_are_plain_ints(tmp_path):

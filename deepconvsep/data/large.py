@@ -171,8 +171,8 @@ class LargeDataset(TrackSet):
 
     @property
     def batch_size(self):
-        """Examples per batch."""
-        return max(1, min(self._batch_size, self.total_points))
+        """Examples per batch, no more than there are; without files, what was given."""
+        return min(self._batch_size, self.total_points) if self.total_points else self._batch_size
 
     @batch_size.setter
     def batch_size(self, batch_size):
@@ -180,8 +180,8 @@ class LargeDataset(TrackSet):
 
     @property
     def batch_memory(self):
-        """Batches in memory at most."""
-        return min(self._batch_memory, len(self))
+        """Batches in memory at most, no more than there are; without files, what was given."""
+        return min(self._batch_memory, len(self)) if self.total_points else self._batch_memory
 
     def updateBatch(self, batch_size):
         """Change the batch size; the current epoch starts over."""

@@ -187,7 +187,8 @@ class TrackSet:
         Returns
         -------
         list of ndarray
-            As a batch. With `legacy`, examples beyond those that the original could cut are all zero.
+            As a batch. With `legacy`, examples beyond those that the original could cut are all zero, and of a file
+            shorter than a window the first one is that file, whatever `idxbegin` is, as in the original.
         """
         self._need_files()
         begin = 0 if idxbegin is None else idxbegin
@@ -195,6 +196,8 @@ class TrackSet:
         if not 0 <= begin < end or (end > self.getNum(id) and not self.legacy):
             raise InputError('examples %d to %d of %s, expected a range within 0 to %d'
                              % (begin, end, self.file_list[id], self.getNum(id)))
+        if self.legacy and self.tracks[id].frames < self.time_context:
+            begin, end = 0, end - begin
         chunk, work = self._chunk_of(np.array([[id, begin, end]]), 0, end - begin, shares=1)
         for fill in work:
             fill()

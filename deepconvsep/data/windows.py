@@ -39,16 +39,21 @@ def legacy_count(frames, time_context, overlap):
 def legacy_starts(frames, time_context, overlap, count=None):
     """First frames of the first `count` (default: :func:`legacy_count`) examples as the original cut them.
 
-    The original stopped before the last full window (``start + time_context < frames``). Examples that it
-    counted but could not cut were all zero: they start behind the file, at `frames`.
+    The original stopped before the last full window (``start + time_context < frames``), and had one example of a
+    file that is shorter than a window. Examples that it counted but could not cut were all zero: they start behind
+    the file, at `frames`.
 
     >>> legacy_starts(60, 30, 15)
     array([ 0, 15, 60])
+    >>> legacy_starts(20, 30, 15, count=2)
+    array([ 0, 20])
     """
     count = legacy_count(frames, time_context, overlap) if count is None else count
     starts = np.arange(count, dtype=np.int64) * (time_context - overlap)
     if frames >= time_context:
         starts[starts + time_context >= frames] = frames
+    else:
+        starts[1:] = frames
     return starts
 
 
