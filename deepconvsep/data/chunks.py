@@ -1,11 +1,10 @@
 """Chunks of training data, read ahead by threads while the one before is being used."""
 import concurrent.futures
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-
-ALIGNMENT = 64   # bytes, a line of a processor's cache
 
 
 class Memory:
@@ -24,9 +23,8 @@ class Memory:
         self._freed = None
         self._dtype = np.dtype(dtype)
         self._shapes = shapes
-        self._sizes = [-(-int(np.prod(shape)) * self._dtype.itemsize // ALIGNMENT) * ALIGNMENT
-                       for shape in shapes.values()]
-        self._bytes = np.empty(sum(self._sizes), np.uint8)
+        self._ends = np.cumsum([0] + [int(np.prod(shape)) for shape in shapes.values()]) * self._dtype.itemsize
+        self._bytes = np.empty(self._ends[-1], np.uint8)
 
     @property
     def __array_interface__(self):
@@ -35,9 +33,8 @@ class Memory:
     def arrays(self):
         """Arrays in this memory, dict of str to ndarray; it lives as long as one of them, or a view of one, does."""
         room = np.asarray(self)
-        begins = np.cumsum([0] + self._sizes)
         return {name: np.ndarray(shape, self._dtype, room, begin)
-                for (name, shape), begin in zip(self._shapes.items(), begins)}
+                for (name, shape), begin in zip(self._shapes.items(), self._ends)}
 
     def when_freed(self, call):
         """Have the function `call`, without arguments, called once this memory is free."""
@@ -163,43 +160,68 @@ class ReadAhead:
         self._pool = None
         self._key = self._item = None
         self._work = []
+        self._lock = threading.Lock()
 
     def start(self, key, prepare):
         """Begin to read the item `key`, unless that is under way.
 
+        It may be called in any thread, a finalizer included: it neither waits nor raises. What could not be begun,
+        for want of memory or because another thread is at it, is read when it is taken.
+
         ``prepare(key)`` returns the item, to be filled, and a list of functions without arguments that fill it.
         """
-        if self._item is not None and self._key == key:
-            return
-        self.cancel()
-        if self._pool is None:
-            self._pool = concurrent.futures.ThreadPoolExecutor(self._nprocs, thread_name_prefix='dataset')
-        self._key, (self._item, pieces) = key, prepare(key)
-        self._work = [self._pool.submit(piece) for piece in pieces]
+        if self._lock.acquire(blocking=False):
+            try:
+                self._begin(key, prepare)
+            except (MemoryError, RuntimeError):   # the latter: the interpreter ends, no thread begins any more
+                self._forget()
+            finally:
+                self._lock.release()
 
     def take(self, key, prepare):
         """The item `key`, waited for or, if it was not begun, read now. Errors of the reading are raised here."""
-        self.start(key, prepare)
-        try:
-            for work in self._work:
-                work.result()
-            return self._item
-        except BaseException:
-            self.cancel()
-            raise
-        finally:
+        with self._lock:
+            self._begin(key, prepare)
+            item, pieces = self._item, self._work
             self._key, self._item, self._work = None, None, []
+        try:
+            for work in pieces:
+                work.result()
+            return item
+        except BaseException:
+            _stop(pieces)
+            raise
 
     def cancel(self):
         """Forget what was begun and wait until no thread works on it."""
-        for work in self._work:
-            work.cancel()
-        concurrent.futures.wait(self._work)
-        self._key, self._item, self._work = None, None, []
+        with self._lock:
+            self._forget()
 
     def close(self):
         """End the threads; a later :meth:`start` begins new ones."""
-        self.cancel()
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        with self._lock:
+            self._forget()
+            if self._pool is not None:
+                self._pool.shutdown()
+                self._pool = None
+
+    def _begin(self, key, prepare):
+        if self._item is not None and self._key == key:
+            return
+        self._forget()
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(self._nprocs, thread_name_prefix='dataset')
+        self._key, (self._item, pieces) = key, prepare(key)
+        self._work = []
+        for piece in pieces:
+            self._work.append(self._pool.submit(piece))
+
+    def _forget(self):
+        _stop(self._work)
+        self._key, self._item, self._work = None, None, []
+
+
+def _stop(pieces):
+    for work in pieces:
+        work.cancel()
+    concurrent.futures.wait(pieces)

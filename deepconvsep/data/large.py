@@ -210,12 +210,18 @@ class LargeDataset(TrackSet):
         while self.epoch == epoch:
             yield self()
 
-    def chunks(self):
+    def chunks(self, once=False):
         """The chunks up to the end of the current epoch, each with the batches not yet taken.
 
         While a chunk is in use the position stays in front of it: ``state(k)`` is the state after its first k
         batches. The next chunk but one is begun when nobody holds this one any more, neither the chunk nor one of its
         arrays: a for loop lets go of it in time, a list of all chunks holds the whole epoch.
+
+        Parameters
+        ----------
+        once : bool
+            No other epoch follows at once: nothing of it is read ahead, and no chunk is kept at the end but where
+            there is one only.
 
         Yields
         ------
@@ -224,8 +230,10 @@ class LargeDataset(TrackSet):
         epoch = self.epoch
         while self.epoch == epoch:
             # no name here may hold on to the chunk
-            yield self._current().after(self._batch % self._chunk_batches)
+            yield self._current(once).after(self._batch % self._chunk_batches)
             self._move((self._batch // self._chunk_batches + 1) * self._chunk_batches)
+        if once:
+            self._chunk = None
 
     def set_epoch(self, epoch):
         """Go to the beginning of an epoch."""
@@ -289,8 +297,8 @@ class LargeDataset(TrackSet):
         fits = self.total_points <= self._batch_memory * self.batch_size
         self._chunk_batches = len(self) if fits else max(1, self._batch_memory // 2)
 
-    def _current(self):
-        """The chunk that holds the current batch; begins to read the one after it."""
+    def _current(self, once=False):
+        """The chunk that holds the current batch; begins to read the one after it, `once` within the epoch only."""
         self._need_files()
         number = self._batch // self._chunk_batches
         key = (self.seed, self.epoch, number)
@@ -303,7 +311,8 @@ class LargeDataset(TrackSet):
             else:
                 chunk = self._ahead.take(key, self._prepare)
                 last = (number + 1) * self._chunk_batches >= len(self)
-                self._read_on((self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1))
+                following = (self.seed, self.epoch + 1, 0) if last else (self.seed, self.epoch, number + 1)
+                self._read_on(None if last and once else following)
                 self._lifetime = weakref.ref(chunk.memory)
             self._chunk_key, self._chunk = key, chunk.shuffled(self.epoch, order)
         return self._chunk
@@ -314,21 +323,23 @@ class LargeDataset(TrackSet):
         before = self._lifetime and self._lifetime()
         if before is None:
             self._begin(key)
-        else:
+        elif key is not None:
             before.when_freed(functools.partial(self._begin, key))
 
     def _begin(self, key):
         # a chunk that was let go late must not stop the reading of what is needed by then
-        if key == self._following:
+        if key is not None and key == self._following:
             self._ahead.start(key, self._prepare)
 
     def _planned(self, seed, epoch):
         """The plan of an epoch; the last one is kept."""
-        if self._plan is None or self._plan[0] != (seed, epoch):
+        plan = self._plan   # another thread may replace it
+        if plan is None or plan[0] != (seed, epoch):
             chunk_size = self._chunk_batches * self.batch_size
             run = max(1, min(LONGEST_RUN, chunk_size // RUNS))
-            self._plan = (seed, epoch), windows.EpochPlan(np.diff(self.num_points), chunk_size, run, seed, epoch)
-        return self._plan[1]
+            plan = (seed, epoch), windows.EpochPlan(np.diff(self.num_points), chunk_size, run, seed, epoch)
+            self._plan = plan
+        return plan[1]
 
     def _prepare(self, key):
         """Make room for a chunk, and list the work that fills it, in a few equal shares per thread."""

@@ -52,7 +52,7 @@ class SampledDataset:
 
     def chunks(self):
         """The chunks up to the end of the current epoch; see :meth:`deepconvsep.data.large.LargeDataset.chunks`."""
-        yield from self._data.chunks()
+        yield from self._data.chunks(once=True)   # the next epoch has other files
         self.set_epoch(self.epoch + 1)
 
     def state(self, done=0):

@@ -272,7 +272,7 @@ class Run:
         total = 0.
         self.validation.set_epoch(0)
         examples = self.validation.total_points  # of this epoch; the next one may have others
-        for chunk in self.validation.chunks():
+        for chunk in self.validation.chunks(once=True):
             self.step.load_chunk(chunk.inputs, chunk.outputs, chunk.guide)
             for first in range(0, len(chunk.starts), self.dataset.batch_size):
                 total += self.step.evaluate(chunk.starts[first:first + self.dataset.batch_size])[0]
