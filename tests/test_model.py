@@ -1,4 +1,5 @@
 """model.py, architecture.py, unpickle.py: files of the original, hostile files, and files of the wrong network."""
+import errno
 import json
 import os
 import pickle
@@ -7,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from deepconvsep import files
 from deepconvsep.errors import InputError
 from deepconvsep.formats import pickles
 from deepconvsep.models import store
@@ -79,6 +81,21 @@ def test_round_trip_with_settings(tmp_path, network):
     assert sorted(os.listdir(str(tmp_path))) == ['model_x.json', 'model_x.pkl']
     with open(path, 'rb') as source:
         assert len(pickle.load(source, encoding='latin1')) == len(params)
+
+
+def test_a_model_that_cannot_be_saved_leaves_the_former_one_whole(tmp_path, monkeypatch):
+    path = str(tmp_path / 'model.pkl')
+    params = [np.ones(shape, np.float32) for shape in architecture.DSD100.param_shapes()]
+    store.save(path, params, architecture.DSD100, recipe.SETTINGS, {})
+
+    def full(path):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(files, 'sync', full)
+    with pytest.raises(OSError, match='No space left'):
+        store.save(path, [2 * param for param in params], architecture.DSD100, recipe.SETTINGS, {})
+    loaded = store.load(path, recipe.NETWORKS, 'separate_dsd')
+    assert loaded.settings == recipe.SETTINGS and all((param == 1).all() for param in loaded.params)
+    assert sorted(os.listdir(tmp_path)) == ['model.json', 'model.pkl']
 
 
 def test_npz(tmp_path):

@@ -176,7 +176,8 @@ def save(path, params, network, settings, training):
     with files.atomic_path(path) as temporary:
         pickles.dump_arrays(temporary, params)
         digest = files.sha256(temporary)
-        # old settings beside new weights would be refused as damaged
+        # while the weights can still fail; old settings beside new ones would be refused as damaged
+        files.sync(temporary)
         if os.path.exists(settings_path(path)):
             os.unlink(settings_path(path))
     describe(path, digest, network, settings, training)
