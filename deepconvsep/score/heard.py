@@ -29,7 +29,7 @@ LEAST = 1e-3
 ALIKE, FARTHER = 4., 1e-4
 #: Share of a spectrum that each harmonic has at least.
 WEAKEST = 1e-3
-#: Frames at a time, to keep the products small.
+#: Frames at a time: their products stay small beside the spectrogram.
 FRAMES = 2048
 #: Share of a frame that every pitch has at least, in the likelihood of the path.
 FLOOR = .05

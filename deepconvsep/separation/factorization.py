@@ -17,7 +17,7 @@ import numpy as np
 from deepconvsep import audio, stft
 from deepconvsep.score import heard
 from deepconvsep.score.guide import note_array
-from deepconvsep.score.heard import TINY
+from deepconvsep.score.heard import FRAMES, TINY
 from deepconvsep.separation.masking import NotFinite
 from deepconvsep.settings import WINDOWS
 
@@ -26,8 +26,6 @@ ITERATIONS = 50
 ITERATIONS_ALONE = 20
 #: How often notes are heard again with what the factorisation has learned.
 ROUNDS = 2
-#: Frames at a time: their products stay small beside the spectrogram.
-FRAMES = 2048
 
 
 class Factorizer:
@@ -44,13 +42,10 @@ class Factorizer:
         A network: where given, what it makes of each instrument is what the factorisation starts from.
     ranges : list of (int, int), optional
         Lowest and highest MIDI number of each instrument: what separates without a score needs them, and a network.
-    iterations : int
-        Updates of W and H.
     """
 
-    def __init__(self, settings, separator=None, ranges=None, iterations=ITERATIONS):
-        self.settings, self.separator, self.ranges, self.iterations = settings, separator, ranges, iterations
-        self._level = 1.   # what the magnitudes of the sound at hand are divided by
+    def __init__(self, settings, separator=None, ranges=None):
+        self.settings, self.separator, self.ranges = settings, separator, ranges
         self.window = WINDOWS[settings.window](settings.frame_size)
 
     def stems(self, blocks, guide, stereo=False, accompaniment_of=None):
@@ -65,9 +60,9 @@ class Factorizer:
         magnitudes = self._magnitudes(audio.downmix(block, self.settings.downmix) for block in blocks)
         if guide is not None:
             self._show(guide, magnitudes)
-        self._level = _level(magnitudes)
-        magnitudes /= self._level
-        stems = [] if self.separator is None else [np.asarray(stem, np.float32)
+        level = level_of(magnitudes)
+        magnitudes /= level
+        stems = [] if self.separator is None else [np.asarray(stem, np.float32) / level
                                                    for stem in self.separator.stems(blocks, guide)]
         notes = self._heard(magnitudes, stems) if guide is None else guide.notes
         model = self._model(notes, magnitudes, stems)
@@ -97,7 +92,7 @@ class Factorizer:
         start = constraints(notes, magnitudes.shape, magnitudes.mean())
         if stems:
             start = self._taught(start, stems)
-        return factorize(magnitudes, *start, iterations=self.iterations)
+        return factorize(magnitudes, *start)
 
     def _heard(self, magnitudes, stems):
         """The note array of what the instruments play, heard in the stems that the network gives them."""
@@ -129,8 +124,8 @@ class Factorizer:
         return spectra, activations, owners
 
     def _alone(self, stems, number):
-        """The magnitudes of the stem of an instrument, on the scale of the mixture's."""
-        return self._magnitudes(stem[:, number, 0] for stem in stems) / self._level
+        """The magnitudes of the stem of an instrument."""
+        return self._magnitudes(stem[:, number, 0] for stem in stems)
 
     def _apply(self, blocks, model, instruments, stereo, accompaniment_of):
         """Yield the stems: the masks of the instruments times the mixture, or times each of its channels."""
@@ -156,7 +151,7 @@ class Factorizer:
         yield synthesis.finish()[..., :max(0, analysis.length - done)].transpose(2, 0, 1)
 
 
-def _level(magnitudes):
+def level_of(magnitudes):
     """A power of two near the maximum: divided by it, float32 neither overflows nor loses what is soft."""
     largest = magnitudes.max()
     if not np.isfinite(largest):
