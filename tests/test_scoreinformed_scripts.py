@@ -246,6 +246,27 @@ def test_the_harmonic_network_from_notes_to_stems(script, trees, tmp_path):
     np.testing.assert_allclose(found['theano'], found['numpy'], atol=1e-4)
 
 
+def test_features_of_the_original_are_trained_on(script, trees, trained, tmp_path):
+    """They have no records, and their notes are as those of the published models; where only the notes' record is
+    missing, the features are not the original's."""
+    features = tmp_path / 'features'
+    shutil.copytree(trained[0] / 'features', features)
+    (features / recipe.NOTES_FILE).unlink()
+
+    def train():
+        return script(FOLDER + 'trainCNNrwc.py', '--db', trees / 'bach10', '--feature_path', features, '--output',
+                      tmp_path, '--network', 'compact', '--nepochs', 1, '--nepochs_adam', 0, '--overlap', 20,
+                      '--batch_size', 16, '--skip_sep', '--quiet')
+    refused = train()
+    assert refused.returncode == 1 and 'there is no %s' % (features / recipe.NOTES_FILE) in refused.stderr
+    for path in features.rglob('*.json'):
+        path.unlink()
+    assert ('there is no %s: the notes are taken for those of the original, widened by 0.2 s'
+            % (features / recipe.NOTES_FILE)) in succeed(train()).stderr
+    loaded = store.load(str(tmp_path / 'models' / 'model_CNNrwc_se1_gt.pkl'), recipe.NETWORKS, 'this test')
+    assert loaded.settings.score == recipe.LEGACY_SETTINGS.score
+
+
 def test_without_training_the_model_that_is_there_is_taken(script, trees, trained, tmp_path):
     """Of the timing that its features had, which are gone."""
     for end in ('.pkl', '.json'):

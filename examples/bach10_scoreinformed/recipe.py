@@ -9,7 +9,7 @@ import functools
 import os
 
 import dataset as datasets
-from deepconvsep import files
+from deepconvsep import command, files
 from deepconvsep.data.sampled import SampledDataset
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features.tensors import ALIGNED, COARSE, WIDENED
@@ -37,6 +37,8 @@ from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EP
 __all__ = ['ALIGNED', 'COARSE', 'DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST',
            'SETTINGS', 'SOURCES', 'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'WIDENED', 'add_guide_flags',
            'add_score_flags', 'guide', 'phases', 'read_scores', 'score_names', 'song_of']
+
+logger = command.get_logger('train')
 
 #: Beside features: how their notes were made.
 NOTES_FILE = 'notes.json'
@@ -94,7 +96,7 @@ def test_songs(flags):
 
 
 def read_notes_file(folder):
-    """How the notes beside features were made.
+    """How the notes beside features were made; features of the original, which have no records, do not say it.
 
     Raises
     ------
@@ -102,9 +104,14 @@ def read_notes_file(folder):
         When it is not known.
     """
     path = os.path.join(folder, NOTES_FILE)
-    if not os.path.exists(path):
+    if os.path.exists(path):
+        return ScoreSettings.from_dict(files.read_json(path, 'the settings of notes'), path)
+    leaves = [leaf for _, _, own in os.walk(folder) for leaf in own]
+    if any(leaf.endswith('.json') for leaf in leaves) or not any(leaf.endswith(WIDENED + '.data') for leaf in leaves):
         raise InputError('there is no %s: compute the features with examples/bach10_scoreinformed' % path)
-    return ScoreSettings.from_dict(files.read_json(path, 'the settings of notes'), path)
+    logger.warning('there is no %s: the notes are taken for those of the original, widened by %g s',
+                   path, LEGACY_SETTINGS.score.tolerance)
+    return LEGACY_SETTINGS.score
 
 
 RECIPE = Recipe.of(SEPARATION, loss=LOSS, training_eps=TRAINING_EPS, network=network, test_songs=test_songs,
