@@ -51,6 +51,12 @@ def example_of(text):
     return '\n    '.join(['examples:' if len(found) > 1 else 'example:'] + found) if found else None
 
 
+class Flags(argparse.Namespace):
+    """What was parsed and, apart from it, so that ``vars()`` gives flags only, the names of those that were typed."""
+
+    __slots__ = ('given',)
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that shows defaults, reads ``@file`` arguments and reports errors in one line.
 
@@ -82,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         if '_ARGCOMPLETE' in os.environ:   # the shell asks for completions; argcomplete calls parse_known_args for them
             import argcomplete
             argcomplete.autocomplete(self)
-        flags = super().parse_args(args, namespace)
+        flags = super().parse_args(args, Flags() if namespace is None else namespace)
         texts = self._read_args_from_files(sys.argv[1:] if args is None else args)
         typed = {text.split('=')[0] if text.startswith('--') else text[:2] for text in texts}
         flags.given = frozenset(action.dest for action in self._actions if typed.intersection(action.option_strings))

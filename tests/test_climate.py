@@ -1,5 +1,6 @@
 """climate.py, files.py, errors.py: flags, exit codes, whole files."""
 import os
+import pickle
 import signal
 import stat
 import subprocess
@@ -239,3 +240,5 @@ def test_the_flags_that_were_typed_are_known(typed):
     flags.add_arg('-m', '--model')
     flags.add_arg('-o', '--odir', default='-mine')
     assert flags.parse_args(typed).given == {'model'} and flags.parse_args([]).given == set()
+    parsed = pickle.loads(pickle.dumps(flags.parse_args(typed)))
+    assert parsed.given == {'model'} and set(vars(parsed)) == {'model', 'odir'}

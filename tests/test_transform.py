@@ -141,6 +141,12 @@ def test_float32_features_are_half_the_size(tmp_path):
     np.testing.assert_allclose(half, tensor, rtol=1e-6)
 
 
+@pytest.mark.parametrize('text', [b'#5\t2586\t513', b'# 5\t2586\t513\r\n', b'#5, 2586, 513\n', b'#(5, 2586, 513)\n'])
+def test_numbers_of_a_shape_file_may_be_set_apart_otherwise(tmp_path, text):
+    (tmp_path / 'x.shape').write_bytes(text)
+    assert tensors.get_shape(str(tmp_path / 'x.shape')) == (5, 2586, 513)
+
+
 @pytest.mark.parametrize('text,message', [
     (None, 'cannot read the feature shape .*x__m_.shape: No such file'),
     (b'3\t4\n', 'x__m_.shape holds .*expected # and the dimensions'),

@@ -60,7 +60,8 @@ def get_shape(shape_file):
     Raises
     ------
     InputError
-        When it is missing or does not start with a line like ``#5<TAB>2586<TAB>513``.
+        When it is missing or does not start with a line like ``#5<TAB>2586<TAB>513``; any signs but
+        ``-`` may stand between the numbers.
     """
     try:
         with files.open_regular(shape_file) as source:
@@ -68,7 +69,7 @@ def get_shape(shape_file):
     except OSError as error:
         raise InputError('cannot read the feature shape %s: %s; compute the features again'
                          % (shape_file, error.strerror)) from error
-    if not re.fullmatch(rb'#\d{1,12}(\s+\d{1,12}){0,7}\s*', line):
+    if not re.fullmatch(rb'#[^\w-]{0,9}\d{1,12}([^\w-]{1,9}\d{1,12}){0,7}[^\w-]{0,9}', line):
         raise InputError('%s holds %r, expected # and the dimensions, such as "#5\\t2586\\t513": '
                          '%s'
                          % (shape_file, line[:40].decode('latin1'),
