@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 
 from deepconvsep import files
 from deepconvsep.errors import InputError
-from deepconvsep.metrics import published, records
+from deepconvsep.metrics import published, records, stems
 from deepconvsep.recipes.bach10 import INSTRUMENTS
 from deepconvsep.training import log
 from plots import bach10_smc_stats, scores, spectrograms
@@ -202,6 +202,17 @@ def test_spectrogram_of_a_sine(song):
     assert hop == 512 / 22050 and levels[5].max() - np.median(levels[5]) > 60
     with pytest.raises(InputError, match='mixture.wav ends after 1.0 s, expected more than --start 5'):
         spectrograms.spectrogram(str(song / 'mixture.wav'), 5., 1.)
+
+
+def test_an_excerpt_begins_at_its_start(tmp_path):
+    """Blocks of 65536 samples are read before it, and between windows that do not overlap."""
+    ramp = np.arange(300000) / 300000.
+    soundfile.write(str(tmp_path / 'a.wav'), ramp, 22050, 'DOUBLE')
+    samples, rate = spectrograms.read(str(tmp_path / 'a.wav'), 12, 1)
+    assert rate == 22050 and np.array_equal(samples, ramp[12 * 22050:13 * 22050])
+    bounds = [(0, 10), (5, 70000), (200000, 200010), (200005, 200005), (290000, 300000)]
+    for (start, stop), window in zip(bounds, stems.windows(str(tmp_path / 'a.wav'), bounds)):
+        assert np.array_equal(window[:, 0], ramp[start:stop])
 
 
 def test_spectrograms_from_the_command_line(song, script):

@@ -299,7 +299,7 @@ def windows(path, bounds):
                 if block is None:
                     raise InputError('%s ends after %d samples, expected %d: it was cut off'
                                      % (path, available, stop))
-                pieces.append(block)
+                pieces.append(block[max(0, start - available):])
                 available += len(block)
             held, first = np.concatenate(pieces), start
             yield held[:stop - start]
