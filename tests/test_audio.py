@@ -1,4 +1,5 @@
 """audio.py against recorded values and files written by other means."""
+import errno
 import glob
 import os
 import struct
@@ -10,7 +11,7 @@ import soundfile
 from conftest import ROOT
 
 import util
-from deepconvsep import audio
+from deepconvsep import audio, files
 from deepconvsep.errors import InputError
 
 
@@ -156,6 +157,39 @@ def test_every_format_that_was_cut_off_says_so(tmp_path, caplog, format):
     samples, _ = audio.read(str(path))
     assert 15000 < len(samples) < 35000
     assert 'x.%s is shorter than its header says: it was cut off' % format in caplog.text
+
+
+class Failing:
+    """A file on a disk that fails, from some byte on."""
+
+    def __init__(self, path, good):
+        self._file, self._good = open(path, 'rb'), good
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def readinto(self, buffer):
+        if self._file.tell() + len(buffer) > self._good:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return self._file.readinto(buffer)
+
+
+@pytest.mark.parametrize('format', ['wav', 'flac', 'ogg', 'mp3'])
+@pytest.mark.parametrize('part', [0, .01, .6])
+def test_a_disk_that_fails_is_no_end_of_the_sound(tmp_path, monkeypatch, capfd, caplog, format, part):
+    path = str(tmp_path / ('x.' + format))
+    soundfile.write(path, np.random.RandomState(0).uniform(-.1, .1, 441000), 44100)
+    good = int(part * os.path.getsize(path))
+    monkeypatch.setattr(files, 'open_regular', lambda path: Failing(path, good))
+    with pytest.raises(InputError, match='^cannot read .*x.%s: Input/output error$' % format):
+        with audio.Reader(path) as opened:
+            for _ in opened.blocks(10000):
+                pass
+    assert capfd.readouterr().err == '' and not caplog.records
+    with pytest.raises(InputError, match='^cannot read .*x.%s: Input/output error$' % format):
+        with audio.Reader(path) as opened:
+            opened.seek(400000)
+            next(opened.blocks(10000))
 
 
 def test_a_file_without_samples_says_so(tmp_path, caplog):

@@ -53,17 +53,19 @@ class Reader:
         self.path = path
         try:
             # opened by Python, for its error messages and for any character in the name
-            self._raw = files.open_regular(path)
+            self._raw = _Source(files.open_regular(path))
         except OSError as error:
             raise InputError('cannot read %s: %s' % (path, error.strerror)) from error
         try:
             self._file = soundfile.SoundFile(self._raw)
-        except (soundfile.LibsndfileError, TypeError, OSError) as error:
+        except (soundfile.LibsndfileError, TypeError) as error:
             self._raw.close()
+            self._check_source()
             reason = getattr(error, 'error_string', 'unknown format')
             raise InputError('%s is not a sound file that can be read (%s): %s'
                              % (path, reason.strip().rstrip('.'),
                                 files.damage(path, 'expected WAV, FLAC, OGG, MP3 or AIFF'))) from error
+        self._check_source()
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.frames = self._file.frames
         self.subtype = self._file.subtype
@@ -91,7 +93,10 @@ class Reader:
 
     def seek(self, frame):
         """Go on reading at sample `frame`, or at the end when the file is shorter."""
-        self._place = self._file.seek(min(frame, self.frames))
+        try:
+            self._place = self._file.seek(min(frame, self.frames))
+        finally:
+            self._check_source()
 
     def blocks(self, size=BLOCK):
         """Yield the samples as float64 arrays of shape (up to `size`, channels).
@@ -99,16 +104,10 @@ class Reader:
         Raises
         ------
         InputError
-            When the file is damaged, or holds NaN or infinity.
+            When the file cannot be read, is damaged, or holds NaN or infinity.
         """
         while True:
-            try:
-                # 16-bit samples are converted here, in a third of the time that libsndfile takes
-                block = self._file.read(size, dtype='int16' if self._bits == 16 else 'float64', always_2d=True)
-            except soundfile.LibsndfileError as error:
-                reason = error.error_string.strip().rstrip('.')
-                raise InputError('%s is damaged after %.2f s (%s): restore the file'
-                                 % (self.path, self._place / self.rate, reason)) from error
+            block = self._read(size)
             if not len(block):
                 break
             if self._bits is None and not np.isfinite(block).all():
@@ -124,11 +123,44 @@ class Reader:
             logger.warning('%s is shorter than its header says: it was cut off; %.2f s were read',
                            self.path, self._place / self.rate)
 
+    def _read(self, size):
+        try:
+            # 16-bit samples are converted here, in a third of the time that libsndfile takes
+            return self._file.read(size, dtype='int16' if self._bits == 16 else 'float64', always_2d=True)
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string.strip().rstrip('.')
+            raise InputError('%s is damaged after %.2f s (%s): restore the file'
+                             % (self.path, self._place / self.rate, reason)) from error
+        finally:
+            self._check_source()
+
+    def _check_source(self):
+        """Raise InputError when the system could not read the file: libsndfile calls that its end, or damage."""
+        error = self._raw.failure
+        if error is not None:
+            self._raw.close()
+            raise InputError('cannot read %s: %s' % (self.path, error.strerror)) from error
+
     def _full_scale(self, block):
         if self._bits is None:
             return block
         largest = 2. ** (self._bits - 1) - 1
         return block / largest if block.dtype == np.int16 else block * ((largest + 1) / largest)
+
+
+class _Source:
+    """An open file as libsndfile reads it, which no exception reaches: the first failure is kept, and is the end."""
+
+    def __init__(self, file):
+        self._file, self.failure = file, None
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def readinto(self, buffer):
+        try:
+            return 0 if self.failure else self._file.readinto(buffer)
+        except OSError as error:
+            self.failure = error
+            return 0
 
 
 def _is_cut_off(log):
