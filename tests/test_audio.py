@@ -154,6 +154,8 @@ def test_every_format_that_was_cut_off_says_so(tmp_path, caplog, format):
     path.write_bytes(path.read_bytes()[:2 * path.stat().st_size // 3])
     with audio.Reader(str(path)) as reader:
         assert reader.cut_off
+        with pytest.raises(InputError, match='x.%s is shorter than its header says, it was cut off: copy' % format):
+            reader.check_whole()
     samples, _ = audio.read(str(path))
     assert 15000 < len(samples) < 35000
     assert 'x.%s is shorter than its header says: it was cut off' % format in caplog.text

@@ -123,6 +123,11 @@ class Reader:
             logger.warning('%s is shorter than its header says: it was cut off; %.2f s were read',
                            self.path, self._place / self.rate)
 
+    def check_whole(self):
+        """Raise InputError when the file was cut off, as far as is known: see `cut_off`."""
+        if self.cut_off:
+            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % self.path)
+
     def _read(self, size):
         try:
             # 16-bit samples are converted here, in a third of the time that libsndfile takes

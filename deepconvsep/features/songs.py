@@ -103,8 +103,7 @@ def check_song(song, whole=False):
                     collections.deque(reader.blocks(), maxlen=0)
                 seconds[path] = reader.frames / reader.rate
                 lengths[path] = reader.frames
-                if reader.cut_off:
-                    problems.append('%s is shorter than its header says, it was cut off: copy it again' % path)
+                reader.check_whole()
         except InputError as error:
             problems.append(command.one_line(error))
     model = max(seconds, key=seconds.get, default=None) if song.longest else song.paths[0] if song.paths else None
@@ -259,6 +258,5 @@ def read_downmixed(paths, length, size, rate, downmix='mean'):
                     part = row[second:second + rate]
                     samples = audio.downmix(next(seconds, np.zeros((0, 1))), downmix)[:len(part)]
                     part[:len(samples)] = samples
-                if reader.cut_off:
-                    raise InputError('%s is shorter than its header says, it was cut off: copy it again' % reader.path)
+                reader.check_whole()
             yield rows.T

@@ -132,8 +132,7 @@ def read_stems(paths):
         with audio.Reader(path) as reader:
             blocks, rate = list(reader.blocks()), reader.rate
             samples = np.concatenate(blocks) if blocks else np.zeros((0, reader.channels))
-        if reader.cut_off:
-            raise InputError('%s is shorter than its header says, it was cut off: copy it again' % path)
+        reader.check_whole()
         if rate != SAMPLE_RATE or samples.shape[1] != 1:
             raise InputError('%s has %d channels at %d Hz, expected one at %d Hz: convert it'
                              % (path, samples.shape[1], rate, SAMPLE_RATE))

@@ -201,8 +201,7 @@ def read_mono(path):
     with audio.Reader(path) as reader:
         mono = (audio.downmix(block)[:, None] for block in reader.blocks())
         blocks = list(audio.resample_blocks(mono, reader.rate, recipe.SETTINGS.sample_rate, 1))
-        if reader.cut_off:
-            raise InputError('%s is shorter than its header says, it was cut off: get it again' % path)
+        reader.check_whole()
     return np.concatenate(blocks)[:, 0] if blocks else np.zeros(0)
 
 
