@@ -70,6 +70,16 @@ def test_full_scale_saturates_and_is_counted(tmp_path):
     assert soundfile.read(path, dtype='int16')[0].tolist() == [16384, 32767, -32768, 32767, -32767]
 
 
+@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize('subtype,bits', [('PCM_16', 16), ('PCM_24', 24), ('PCM_32', 32)])
+def test_full_scale_of_any_precision_does_not_wrap_around(tmp_path, subtype, bits, dtype):
+    path = str(tmp_path / 'x.wav')
+    assert audio.write(path, np.array([1, .5, -1, 2], dtype), 8000, subtype=subtype) == 1
+    top = 2 ** (bits - 1) - 1
+    written = soundfile.read(path, dtype='int32')[0] >> (32 - bits)
+    assert written.tolist() == [top, (top + 1) // 2, -top, top]
+
+
 @pytest.mark.parametrize('channels', [1, 2, 3, 6])
 def test_downmix(channels):
     x = np.random.RandomState(0).uniform(-1, 1, (50, channels))

@@ -116,6 +116,8 @@ class Writer:
 
     def _integers(self, samples):
         top = 2 ** (self._bits - 1) - 1
+        # in a type that holds `top`, which single precision rounds up to the next power of 2
+        samples = samples.astype(np.result_type(samples, np.float64 if self._bits > 24 else np.float32), copy=False)
         values = self._rounding(samples * self._scale)
         if values.max(initial=0) > top or values.min(initial=0) < -top - 1:
             self.clipped += int(((values > top) | (values < -top - 1)).sum())
