@@ -86,7 +86,10 @@ def writeAudioScipy(fileout, audio_out, sampleRate, bitrate='int16'):
         raise InputError('got bitrate %r, expected one of %s' % (bitrate, ', '.join(sorted(SUBTYPES))))
     if os.path.splitext(fileout)[1].lower() not in ('.wav', ''):
         raise InputError('%s would hold WAV, expected a name that ends in .wav: rename it' % fileout)
-    clipped = audio.write(fileout, np.asarray(audio_out), int(sampleRate), subtype=SUBTYPES[bitrate],
+    samples = np.asarray(audio_out)
+    if samples.dtype.kind != 'f':
+        samples = samples.astype(float)   # of integers too, 1 is full scale
+    clipped = audio.write(fileout, samples, int(sampleRate), subtype=SUBTYPES[bitrate],
                           rounding=np.trunc)
     if clipped:
         logger.warning('%s: %d samples are beyond full scale and saturate: scale them down', fileout, clipped)

@@ -323,6 +323,14 @@ def test_what_is_not_finite_is_not_written(tmp_path, subtype, bad):
     assert os.listdir(str(tmp_path)) == []
 
 
+@pytest.mark.parametrize('dtype', [np.int16, bool, complex])
+def test_only_floating_point_is_written(tmp_path, dtype):
+    name = np.dtype(dtype).name
+    with pytest.raises(InputError, match='cannot write .*x.wav: got samples of %s, expected floating point' % name):
+        audio.write(str(tmp_path / 'x.wav'), np.ones(100, dtype), 44100)
+    assert os.listdir(str(tmp_path)) == []
+
+
 @pytest.mark.parametrize('rate', [8000, 22050, 44101, 48000, 96000, 999983])
 @pytest.mark.parametrize('block', [7, 5000])
 def test_the_edges_of_resampled_sounds(rate, block):

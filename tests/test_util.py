@@ -59,6 +59,12 @@ def test_samples_beyond_full_scale_are_counted(tmp_path, caplog):
                                % (tmp_path / 'a.wav')]
 
 
+@pytest.mark.parametrize('dtype', [np.int8, np.int64, bool])
+def test_full_scale_of_integers_is_one(tmp_path, dtype):
+    util.writeAudioScipy(str(tmp_path / 'a.wav'), np.array([0, 1, 0, 1], dtype), 44100)
+    assert soundfile.read(str(tmp_path / 'a.wav'), dtype='int16')[0].tolist() == [0, 32767, 0, 32767]
+
+
 def test_another_format_than_wav_is_refused(tmp_path):
     with pytest.raises(InputError, match='a.flac would hold WAV, expected a name that ends in .wav: rename it'):
         util.writeAudioScipy(str(tmp_path / 'a.flac'), [0.], 44100)

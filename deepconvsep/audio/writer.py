@@ -91,14 +91,17 @@ class Writer:
             raise OSError(error.errno, error.strerror, self.path) from error
 
     def write(self, samples):
-        """Append float samples, shape (samples,) or (samples, channels).
+        """Append samples of floating point, shape (samples,) or (samples, channels).
 
         Raises
         ------
         InputError
-            When they are not finite in the format, or the disk is full.
+            When they are integers, whose full scale is not known, not finite in the format, or the disk is full.
         """
         samples = np.asarray(samples)
+        if samples.dtype.kind != 'f':
+            raise InputError('cannot write %s: got samples of %s, expected floating point with full scale 1: divide '
+                             'integers by their largest value' % (self.path, samples.dtype))
         if self._bits is None:
             with np.errstate(over='ignore'):
                 samples = (samples * self._scale).astype(np.float64 if self._file.subtype == 'DOUBLE' else np.float32)
