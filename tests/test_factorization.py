@@ -7,6 +7,7 @@ from deepconvsep.score import Note
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.separation import factorization
 from deepconvsep.separation.factorization import Factorizer, constraints, factorize, shares
+from deepconvsep.separation.sound import at_rate
 from deepconvsep.settings import ScoreSettings, Settings
 
 SETTINGS = Settings(('low', 'high'), frame_size=2048, sample_rate=22050, score=ScoreSettings(tolerance=.05, fermata=0.))
@@ -54,6 +55,16 @@ def test_channels_and_accompaniment(parts):
     stems = separate(sound, stereo=True, accompaniment_of=0)
     assert stems.shape == (len(sound), 3, 2)
     np.testing.assert_allclose(stems[:, 0] + stems[:, 2], sound, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('rate', [22050, 48000, 192000])
+@pytest.mark.parametrize('length', [0, 1, 5])
+def test_the_shortest_sounds_of_any_rate(rate, length):
+    """At 192 kHz, a sample is less than one at 22050 Hz."""
+    blocks = at_rate(Factorizer(SETTINGS), [np.full((length, 2), .1)], rate, 2, ScoreGuide(SCORES, SETTINGS),
+                     stereo=True, accompaniment_of=0)
+    shapes = [block.shape for block in blocks]
+    assert sum(shape[0] for shape in shapes) == length and {shape[1:] for shape in shapes} <= {(3, 2)}
 
 
 @pytest.mark.parametrize('level', [2. ** 40, 2. ** -70])

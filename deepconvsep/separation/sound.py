@@ -104,7 +104,9 @@ def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompa
         As many samples in all as went in.
     """
     read = written = 0
-    shape, last = None, None
+    last = None
+    shape = len(separator.settings.sources) + (accompaniment_of is not None), channels if stereo else 1
+    columns = shape[0] * shape[1]
 
     def counted():
         nonlocal read
@@ -112,17 +114,11 @@ def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompa
             read += len(block)
             yield block
 
-    def flat(stems):
-        nonlocal shape
-        for stem in stems:
-            shape = stem.shape[1:]
-            yield stem.reshape(len(stem), columns)
-
     model_rate = separator.settings.sample_rate
     stems = separator.stems(audio.resample_blocks(counted(), rate, model_rate, channels), guide, stereo,
                             accompaniment_of)
-    columns = (len(separator.settings.sources) + (accompaniment_of is not None)) * (channels if stereo else 1)
-    for block in audio.resample_blocks(flat(stems), model_rate, rate, columns):
+    flat = (stem.reshape(len(stem), columns) for stem in stems)
+    for block in audio.resample_blocks(flat, model_rate, rate, columns):
         # resampling back and forth may be off by a sample: the input's length counts
         block = block[:read - written]
         written += len(block)
@@ -131,6 +127,6 @@ def at_rate(separator, blocks, rate, channels, guide=None, stereo=False, accompa
     if read > written:
         if last is None:
             # so short that it had no sample at the other rate
-            shape, last = (columns // (channels if stereo else 1), channels if stereo else 1), np.zeros((1, columns))
+            last = np.zeros((1, columns))
         # held, not silent: a sound that does not end at 0 would end in a click
         yield np.repeat(last, read - written, axis=0).reshape((read - written,) + shape)
