@@ -101,13 +101,29 @@ def test_an_array_that_claims_what_it_has_not_is_refused(tmp_path, shape, data):
         npz.load(str(tmp_path / 'a.npz'), 1 << 30)
 
 
+@pytest.mark.parametrize('dtype,shape', [('<f3', '(1,)'), ('<i3', '(1,)'), ('<f4', '(1 1,)'), ('<U999999999', '(0,)')])
+def test_an_array_of_no_type_or_shape_is_refused(tmp_path, dtype, shape):
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (dtype, shape)
+    (tmp_path / 'a.npz').write_bytes(zipped(header, bytes(4)))
+    with pytest.raises(ValueError, match='is no array of numbers or text'):
+        npz.load(str(tmp_path / 'a.npz'), 1 << 30)
+
+
+@pytest.mark.parametrize('shape,expected', [('(01, 2)', (1, 2)), ('(2,1)', (2, 1)), ('()', ())])
+def test_the_sizes_of_a_shape_are_numbers(tmp_path, shape, expected):
+    header = "{'descr': '|i2', 'fortran_order': False, 'shape': %s, }" % shape
+    (tmp_path / 'a.npz').write_bytes(zipped(header, bytes(4 if expected else 2)))
+    assert npz.load(str(tmp_path / 'a.npz'), 1 << 30)['arr_0'].shape == expected
+
+
 def test_arrays_are_read_as_numpy_reads_them(tmp_path):
-    arrays = {'a': np.float64(3), 'b': 'h\xe9llo', 'c': np.asfortranarray(np.arange(6.).reshape(2, 3)),
+    arrays = {kind: np.zeros((2, 1), kind) for kind in ('f2', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8')}
+    arrays = {**arrays, 'a': np.float64(3), 'b': 'h\xe9llo', 'c': np.asfortranarray(np.arange(6.).reshape(2, 3)),
               'd': np.zeros((0, 3)), 'e': np.arange(3, dtype='>f4')}
     for save in (np.savez, np.savez_compressed):
         save(str(tmp_path / 'a.npz'), **arrays)
         with np.load(str(tmp_path / 'a.npz')) as expected:
-            found = npz.load(str(tmp_path / 'a.npz'), 1000)
+            found = npz.load(str(tmp_path / 'a.npz'), 10000)
             assert list(found) == expected.files
             for name in found:
                 assert found[name].dtype == expected[name].dtype

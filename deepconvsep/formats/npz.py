@@ -1,5 +1,4 @@
 """``.npz`` files of plain arrays, checked before memory is set aside for what they claim."""
-import ast
 import re
 import zipfile
 import zlib
@@ -12,8 +11,8 @@ from deepconvsep import files
 MAGIC = b'\x93NUMPY\x01\x00'
 
 #: What such a header looks like; text (``<U``) is how a checkpoint keeps its description.
-HEADER = re.compile(r"\{'descr': '([<>|=][fiuU]\d{1,9})', 'fortran_order': (True|False), "
-                    r"'shape': \(((?:\d{1,12},? ?)*)\), \} *\n?")
+HEADER = re.compile(r"\{'descr': '([<>|=](?:f[248]|[iu][1248]|U\d{1,8}))', 'fortran_order': (True|False), "
+                    r"'shape': \(((?:\d{1,12}, ?)*(?:\d{1,12})?)\), \} *\n?")
 
 
 def load(path, limit):
@@ -59,7 +58,7 @@ def _array(archive, member):
         header = HEADER.fullmatch(source.read(size).decode('latin1')) if start.startswith(MAGIC) else None
         if header is None:
             raise ValueError('%r is no array of numbers or text' % member.filename[:40])
-        dtype, shape = np.dtype(header[1]), ast.literal_eval('(%s)' % header[3])
+        dtype, shape = np.dtype(header[1]), tuple(map(int, re.findall(r'\d+', header[3])))
         count = int(np.prod(shape, dtype=object))
         left = member.file_size - len(start) - size
         if len(shape) > 32 or not dtype.itemsize or count * dtype.itemsize != left:
