@@ -7,6 +7,7 @@ Layout: ``<path>/wav/<instid><case>/<NAME>.WAV`` holds all notes of an instrumen
 Goto, Hashiguchi, Nishimura, Oka, "RWC Music Database: Music Genre Database and Musical Instrument Sound Database",
 ISMIR 2003. `examples/bach10/synthesize.py` makes a free bank in the same layout.
 """
+import math
 import os
 
 import numpy as np
@@ -221,6 +222,9 @@ def read_mat(path):
                      start=[sample / float(rate) for sample in start], end=[sample / float(rate) for sample in end])
         if not len(midi) == len(start) == len(end):
             raise ValueError('it names %d notes, %d starts, %d ends' % (len(midi), len(start), len(end)))
+        for note, (first, last) in enumerate(zip(about['start'], about['end'])):
+            if not 0 <= first <= last < math.inf:   # NaN is refused too
+                raise ValueError('its note %d lasts from %g s to %g s' % (note, first, last))
     except OSError as error:
         raise InputError('cannot read %s: %s' % (path, error.strerror or error)) from error
     except Exception as error:  # loadmat lets many kinds through, and any field may be something else

@@ -66,6 +66,13 @@ def test_get_audio_recorded(recorded, instruments):
             np.testing.assert_array_equal(np.rint(samples * 32767), arrays['k%d.call%d' % (row['k'], call['call'])])
 
 
+def write_mat(path, start, end):
+    """The description of a file at 48 kHz with one note, from one sample to another."""
+    fields = [dict(a=0, b=0, c=0, fs=48000), 0, 0, 'F', 30, 0, 'bassoon', 'FG', 0, 'NO', 0, 0, 0, 0, [43], [start],
+              [end]]
+    scipy.io.savemat(path, {'featureStruct': {'f%02d' % i: field for i, field in enumerate(fields)}}, oned_as='row')
+
+
 def test_onset_is_trimmed_at_any_rate(tmp_path):
     """A burst after 0.2 s of silence, at 48 kHz: from one hop before the first window that touches it."""
     from deepconvsep import audio
@@ -75,9 +82,7 @@ def test_onset_is_trimmed_at_any_rate(tmp_path):
     samples = np.zeros(48000)
     samples[9600:28800] = 0.5
     audio.write(str(root / 'wav/301/301FGNOF.WAV'), samples, 48000)
-    fields = [dict(a=0, b=0, c=0, fs=48000), 0, 0, 'F', 30, 0, 'bassoon', 'FG', 0, 'NO', 0, 0, 0, 0, [43], [0], [38400]]
-    scipy.io.savemat(str(root / 'mat/301fgnof.wav.mat'),
-                     {'featureStruct': {'f%02d' % i: field for i, field in enumerate(fields)}}, oned_as='row')
+    write_mat(str(root / 'mat/301fgnof.wav.mat'), 0, 38400)
     note = rwc.Instrument(str(root), 30, allowed_case=[1]).getNote(43)
     first = int(np.argmax(note.getAudio() > 0))
     assert 1024 - 128 <= first <= 1024 + 128 and len(note.getAudio()) == 38400 - (9600 - first)
@@ -132,3 +137,15 @@ def test_unreadable_mat_is_named(tree, spoil):
         scipy.io.savemat(path, {'other': 1})
     with pytest.raises(InputError, match='151vnnof.wav.mat is not a description of RWC notes'):
         rwc.Instrument(tree, 15)
+
+
+@pytest.mark.parametrize('start,end,message', [
+    (-4800, 48000, 'from -0.1 s to 1 s'), (np.nan, 48000, 'from nan s to 1 s'), (0, np.nan, 'from 0 s to nan s'),
+    (0, np.inf, 'from 0 s to inf s'), (-np.inf, 0, 'from -inf s to 0 s'), (96000, 48000, 'from 2 s to 1 s')])
+def test_a_note_that_cannot_be_is_named(tmp_path, start, end, message):
+    write_mat(str(tmp_path / 'a.wav.mat'), start, end)
+    with pytest.raises(InputError, match='a.wav.mat is not a description of RWC notes .*: its note 0 lasts ' + message):
+        rwc.read_mat(str(tmp_path / 'a.wav.mat'))
+    write_mat(str(tmp_path / 'a.wav.mat'), 480, 480)
+    empty = rwc.read_mat(str(tmp_path / 'a.wav.mat'))
+    assert empty['start'] == empty['end'] == [.01]
