@@ -1,4 +1,6 @@
 """What LargeDataset refuses, and how it says so."""
+import errno
+import io
 import os
 
 import numpy as np
@@ -7,6 +9,7 @@ from feature_tree import write, write_random
 
 import dataset
 from deepconvsep import files
+from deepconvsep.data import reading
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.features.tensors import save_shape
@@ -165,6 +168,18 @@ def test_a_file_that_vanished_is_named(tmp_path):
     data = dataset.LargeDataset(str(tmp_path), batch_size=4, time_context=10, overlap=5)
     os.unlink(str(tmp_path / 's000__m_.data'))
     with pytest.raises(InputError, match='cannot read the features .*s000__m_.data: No such file'):
+        data()
+
+
+def test_a_file_on_a_disk_that_fails_is_named(tmp_path, monkeypatch):
+    class Failing(io.FileIO):
+        def readinto(self, buffer):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write_random(tmp_path, [60])
+    data = dataset.LargeDataset(str(tmp_path), batch_size=4, time_context=10, overlap=5)
+    monkeypatch.setattr(reading, 'open', lambda path, mode, buffering: Failing(path, mode), raising=False)
+    with pytest.raises(InputError, match='cannot read the features .*s000__m_.data: Input/output error'):
         data()
 
 

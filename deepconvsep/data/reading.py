@@ -128,23 +128,22 @@ def read_frames(tensor, rows, begin, out, factor=1., log=False):
     # plain reads, not a memory map: they give up the interpreter lock, a file that was cut short meanwhile is
     # an error and not a crash, and the pages do not count as memory of this process
     try:
-        opened = open(tensor.path, 'rb', buffering=0)
+        with open(tensor.path, 'rb', buffering=0) as source:
+            for column, row in enumerate(rows):
+                for start in range(0, wanted, step):
+                    block = buffer[:min(step, wanted - start)]
+                    source.seek(((row * total + begin + start) * bins) * tensor.dtype.itemsize)
+                    if source.readinto(block) != block.nbytes:
+                        raise InputError('%s became shorter while it was being read: compute the features again'
+                                         % tensor.path)
+                    if log:
+                        np.log10(np.add(block, 1, out=block), out=block)
+                    if factor != 1:
+                        np.multiply(block, factor, out=block)  # in place and then copied: twice as fast as in one step
+                    out[start:start + len(block), column] = block
     except OSError as error:
         raise InputError('cannot read the features %s: %s; compute them again'
                          % (tensor.path, error.strerror)) from error
-    with opened as source:
-        for column, row in enumerate(rows):
-            for start in range(0, wanted, step):
-                block = buffer[:min(step, wanted - start)]
-                source.seek(((row * total + begin + start) * bins) * tensor.dtype.itemsize)
-                if source.readinto(block) != block.nbytes:
-                    raise InputError('%s became shorter while it was being read: compute the features again'
-                                     % tensor.path)
-                if log:
-                    np.log10(np.add(block, 1, out=block), out=block)
-                if factor != 1:
-                    np.multiply(block, factor, out=block)  # in place and then copied: twice as fast as in one step
-                out[start:start + len(block), column] = block
 
 
 class Scratch:
