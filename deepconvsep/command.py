@@ -336,6 +336,7 @@ def handle_interruptions():
 
 def _complain(error, code):
     folder, name = os.path.split(sys.argv[0])
-    sys.stderr.write('%s: error: %s\n' % (os.path.basename(folder) if name == '__main__.py' else name,
-                                          one_line(error)))
+    with contextlib.suppress(AttributeError, OSError, ValueError):   # of a stderr that was closed or is full
+        sys.stderr.write('%s: error: %s\n' % (os.path.basename(folder) if name == '__main__.py' else name,
+                                              one_line(error)))
     return code

@@ -95,6 +95,17 @@ def test_what_a_program_leaves_for_its_end_is_done(tmp_path):
     assert process.returncode == 1
 
 
+@pytest.mark.parametrize('stderr', ['closed', 'full'])
+@pytest.mark.parametrize('error,code', [('UsageError("x")', 2), ('KeyboardInterrupt', 130)])
+def test_the_exit_code_of_an_error_that_nobody_reads(stderr, error, code):
+    program = 'from deepconvsep import command\nfrom deepconvsep.errors import UsageError\n' \
+              'def main(argv):\n    raise %s\ncommand.run(main)\n' % error
+    with open('/dev/full', 'wb') as full:
+        done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, stderr=full if stderr == 'full' else None,
+                              preexec_fn=(lambda: os.close(2)) if stderr == 'closed' else None)
+    assert done.returncode == code
+
+
 @pytest.mark.parametrize('before', ['sys.ps1 = "> "', 'sys.excepthook = print', 'signal.signal(signal.SIGINT, print)'])
 def test_interruptions_are_left_to_a_prompt_and_to_a_program_that_handles_them(before):
     program = 'import signal, sys; %s; before = sys.excepthook, signal.getsignal(2); ' \
