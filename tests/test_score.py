@@ -1,5 +1,6 @@
 """Names of notes and score files against recorded values of the original, and files against each other."""
 import doctest
+import pathlib
 
 import numpy as np
 import pytest
@@ -156,6 +157,8 @@ def test_read_notation(duet, kind):
     for notes, expected in zip(parts.values(), (violin, clarinet)):
         np.testing.assert_allclose(notes, expected, atol=1e-3)
     np.testing.assert_allclose(score.read_score(duet[kind], part=1), clarinet, atol=1e-3)
+    assert score.read_parts(pathlib.Path(duet[kind])) == parts
+    assert score.read_score(pathlib.Path(duet[kind]), part=0) == next(iter(parts.values()))
 
 
 def test_midi_is_not_quantized(tmp_path):

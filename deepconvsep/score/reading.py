@@ -27,7 +27,7 @@ def read_score(path, part=None):
 
     Parameters
     ----------
-    path : str
+    path : str or os.PathLike
         A text score (``.txt``, ``.csv``: one ``onset,offset,name`` a line; empty lines are skipped, ``!`` and a
         ``#`` at the start of a line begin a comment), or MIDI (needs mido) or MusicXML (needs music21).
     part : str or int, optional
@@ -44,6 +44,7 @@ def read_score(path, part=None):
     InputError
         When the file is missing or unreadable (with the line that is wrong), or has no such part.
     """
+    path = os.fspath(path)
     _check_exists(path)
     extension = os.path.splitext(path)[1].lower()
     if extension in TEXT:
@@ -77,6 +78,7 @@ def read_parts(path):
     InputError
         When mido (MIDI) or music21 (MusicXML) is not installed, or cannot read the file.
     """
+    path = os.fspath(path)
     _check_exists(path)
     parts = (_read_midi if path.lower().endswith(MIDI) else musicxml.parts)(path, _read_whole(path))
     named = {}
