@@ -58,6 +58,9 @@ def test_list(folder, capsys):
     assert listing.main([]) == 1
     done = capsys.readouterr()
     assert 'SHA-256 of the weights differs' in done.err and 'iKala' in done.out
+    assert done.err.startswith('deepconvsep.models: error: ')
+    assert listing.main(['--verify', 'bach10_compact'], 'deepconvsep models') == 1
+    assert capsys.readouterr().err.startswith('deepconvsep models: error: ')
 
 
 def test_verify_as_a_user_does(script, golden, tmp_path):

@@ -20,10 +20,10 @@ def main(argv=None, prog='deepconvsep.models'):
                    help='models, .pkl or .npz, or names of this project\'s')
     flags = parser.parse_args(argv)
     if flags.verify:
-        return describe_all(flags.verify, known.locate)
+        return describe_all(flags.verify, known.locate, prog)
     print('Models of this project, checked against the SHA-256 beside them; give them with -m, by name: %s'
           % ', '.join(known.own()))
-    code = describe_all(known.own(), known.path)
+    code = describe_all(known.own(), known.path, prog)
     print('\nModels that the authors of the original published; not part of this project, give them with -m:')
     for entry in known.PUBLISHED:
         print('\n%s\n  network   %s\n  script    %s\n  from      %s' % (
@@ -31,17 +31,17 @@ def main(argv=None, prog='deepconvsep.models'):
     return code
 
 
-def describe_all(names, locate):
+def describe_all(names, locate, prog):
     """Print what the models hold; name those that cannot be used on standard error, and return the exit code.
 
-    `locate` gives the path of a model by its name.
+    `locate` gives the path of a model by its name; `prog` is what the lines on standard error begin with.
     """
     code = 0
     for name in names:
         try:
             print('\n' + describe(locate(name)), flush=True)
         except InputError as error:
-            sys.stderr.write('models: error: %s\n' % command.one_line(error))
+            sys.stderr.write('%s: error: %s\n' % (prog, command.one_line(error)))
             code = 1
     return code
 
