@@ -36,11 +36,11 @@ def separate(plan, recipe, loaded, settings, flags):
 
     What a process warns of is logged here, after all are done, in the order of the plan, as the names are printed.
     """
-    # one thread each: a matrix product on several differs in the last bit, and they gain little here
     # the workers of a cluster are in other folders
     place = (lambda path: path) if flags.scheduler is None else os.path.abspath
     work = functools.partial(_work, recipe, place(loaded.path), settings, flags)
     items = [_Item(place(path), [place(output) for output in outputs], guide) for path, outputs, guide in plan]
+    # one thread each: a matrix product on several differs in the last bit, and they gain little here
     outcomes = jobs.run(work, items, _processes(flags) or 1, flags.scheduler, quiet=flags.quiet, threads=1)
     failures, said = [], set()
     for (path, outputs, _), outcome in zip(plan, outcomes):
