@@ -211,6 +211,19 @@ def test_odd_pickles(tmp_path, content, message):
     assert pickles._Array.value is None
 
 
+@pytest.mark.parametrize('content,message', [
+    (None, 'cannot read the timbre model .*m.pkl: No such file'),
+    (b'', 'm.pkl is not a timbre model or is damaged'),
+    (b'\x80\x02].', 'm.pkl is a pickle, but not of one array: it is not a timbre model'),
+    (b'\x80\x02cbuiltins\neval\n.', 'the name builtins.eval, expected one array alone: it is not a timbre model, and'),
+])
+def test_a_timbre_model_that_cannot_be_read_is_called_so(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / 'm.pkl').write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        pickles.load_array(str(tmp_path / 'm.pkl'))
+
+
 def test_a_thousand_mutated_models(tmp_path, recorded_model):
     """Each is refused in one line, or differs in weights alone, which no reader can see without a checksum."""
     with open(recorded_model, 'rb') as source:

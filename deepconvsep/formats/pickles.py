@@ -152,7 +152,7 @@ def load_arrays(path):
     InputError
         When the file is unreadable, damaged, or holds anything but such a list.
     """
-    value = _load(path)
+    value = _load(path, 'model', 'a list of arrays')
     if not isinstance(value, (list, tuple)) or not value or not all(_is_whole(item) for item in value):
         raise InputError('%s is a pickle, but not of a list of arrays: it is not a model' % path)
     return [_native(item) for item in value]
@@ -160,7 +160,7 @@ def load_arrays(path):
 
 def load_array(path):
     """Read a single pickled numeric array, such as a timbre model; otherwise as :func:`load_arrays`."""
-    value = _load(path)
+    value = _load(path, 'timbre model', 'one array')
     if not _is_whole(value):
         raise InputError('%s is a pickle, but not of one array: it is not a timbre model' % path)
     return _native(value)
@@ -174,22 +174,22 @@ def _native(item):
     return item.value.astype(item.value.dtype.newbyteorder('='), copy=False)
 
 
-def _load(path):
-    """What a pickle holds, arrays being :class:`_Array`."""
+def _load(path, what, expected):
+    """What a pickle holds, arrays being :class:`_Array`; messages say `what` it is not, and what was `expected`."""
     try:
         with files.open_regular(path) as source:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
             return _Unpickler(_Reader(source, size), encoding='bytes').load()
     except OSError as error:
-        raise InputError('cannot read the model %s: %s' % (path, error.strerror)) from error
+        raise InputError('cannot read the %s %s: %s' % (what, path, error.strerror)) from error
     except pickle.UnpicklingError as error:
-        raise InputError('%s holds %s, expected a list of arrays alone: it is not a model, and nothing in it was run'
-                         % (path, error)) from error
+        raise InputError('%s holds %s, expected %s alone: it is not a %s, and nothing in it was run'
+                         % (path, error, expected, what)) from error
     except (EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
             RecursionError, NotImplementedError) as error:
-        raise InputError('%s is not a model or is damaged (%s): %s'
-                         % (path, type(error).__name__, files.damage(path, 'get the file again'))) from error
+        raise InputError('%s is not a %s or is damaged (%s): %s'
+                         % (path, what, type(error).__name__, files.damage(path, 'get the file again'))) from error
 
 
 def dump_arrays(path, arrays):
