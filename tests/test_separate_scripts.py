@@ -204,8 +204,8 @@ def test_without_theano(script, golden, dsd_model, tmp_path):
         assert_recorded(tmp_path / 'out' / name, golden('5_end_to_end/dsd/stereo_4s/' + name))
     done = script(*flags, '--overwrite', '--engine', 'theano', env={'PYTHONPATH': str(tmp_path)})
     assert done.returncode == 1
-    assert '--engine theano needs theano and lasagne, which is not installed: install it, or give --engine numpy' \
-        in done.stderr
+    assert 'the engine theano needs theano and lasagne, which is not installed: install it, or choose the engine ' \
+        'numpy\n' in done.stderr
 
 
 def test_peak_memory_does_not_grow_with_the_length(script, dsd_model, tmp_path):

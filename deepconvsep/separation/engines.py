@@ -41,7 +41,7 @@ def choose(wanted=None):
         raise InputError('the engine is %r, expected one of: %s' % (wanted, ', '.join(ENGINES)))
     missing = [name for name in ('theano', 'lasagne') if importlib.util.find_spec(name) is None]
     if wanted == 'theano' and missing:
-        raise InputError('--engine theano needs %s, which is not installed: install it, or give --engine numpy'
+        raise InputError('the engine theano needs %s, which is not installed: install it, or choose the engine numpy'
                          % ' and '.join(missing))
     if wanted is not None:
         return wanted
