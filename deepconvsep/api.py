@@ -134,7 +134,8 @@ class Separator:
         if not len(audio):
             _whole_rate(rate)
             self._guide(scores)
-            shape = audio.shape if stereo else (0,)
+            none = self._checked(audio, 1 if audio.ndim == 1 else audio.shape[1])
+            shape = none.shape if stereo else (0,)
             return {source: np.zeros(shape) for source in self.sources}
         parts = list(self.stream((audio[start:start + BLOCK] for start in range(0, len(audio), BLOCK)), rate, stereo,
                                  scores))

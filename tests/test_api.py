@@ -57,6 +57,15 @@ def test_no_sound_gives_no_sound(golden):
     separator = deepconvsep.Separator(golden('5_end_to_end/dsd/model_dsd.pkl'), 'numpy')
     assert [stem.shape for stem in separator.separate(np.zeros(0), 44100).values()] == [(0,)] * 4
     assert list(separator.stream([], 44100)) == []
+    # of the shapes and the types that a signal may have
+    for shape, expected in (((0,), (0, 1)), ((0, 1), (0, 1)), ((0, 2), (0, 2))):
+        stems = separator.separate(np.zeros(shape), 44100, stereo=True)
+        assert [stem.shape for stem in stems.values()] == [expected] * 4
+    assert separator.separate(np.zeros(1), 44100, stereo=True)['bass'].shape == (1, 1)
+    for audio, message in ((np.zeros(0, np.int16), 'got samples of type int16'), (np.zeros((0, 999)), 'transpose them'),
+                           (np.zeros((0, 2, 2)), 'got samples of shape')):
+        with pytest.raises(InputError, match=message):
+            separator.separate(audio, 44100)
 
 
 @pytest.mark.parametrize('count,rate', [(1, 96000), (2, 192000), (1, 44100), (3, 8000)])
