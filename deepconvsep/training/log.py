@@ -26,7 +26,7 @@ def write_table(path, history, terms):
     rows = csv.DictWriter(text, columns, lineterminator='\n')
     rows.writeheader()
     rows.writerows(history)
-    with files.atomic_path(path) as temporary, open(temporary, 'w') as out:
+    with files.atomic_path(path) as temporary, open(temporary, 'w', encoding='utf-8') as out:
         out.write(text.getvalue())
 
 
