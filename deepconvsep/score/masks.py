@@ -52,6 +52,8 @@ def piano_roll(notes, start, stop, npitches=PITCHES, dtype=float):
         Frames of the segment.
     npitches : int
         Columns per instrument. The original's 127 have none for MIDI number 127 (12.5 kHz), which is left out.
+    dtype : numpy.dtype or type
+        Of the roll.
 
     Returns
     -------
@@ -103,6 +105,8 @@ def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FL
         Bins of the spectrogram.
     timbre : numpy.ndarray, optional
         (instruments, 128, slots): strength of each bin range of each note, which is *added*; without it, 1.
+    dtype : numpy.dtype or type
+        Of the canvas.
     floor : float
         Value where nothing is expected.
 
