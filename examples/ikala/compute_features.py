@@ -4,7 +4,7 @@
     python compute_features.py --db iKala
 
 Writes <feature_path>/<clip>__m_.data and .shape. Clips that are finished are passed over. With --variants there are
-so many variants of each clip besides, <clip>v<number>__m_.data, to train on more than what was recorded.
+so many variants of each clip besides, <clip>_v<number>__m_.data, to train on more than what was recorded.
 """
 import os
 import sys

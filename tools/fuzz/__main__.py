@@ -1,7 +1,5 @@
 """Feed damaged input to the readers and say what held.
 
-    python -m tools.fuzz --reader midi --cases 500
-
     python -m tools.fuzz                              20000 cases for every reader
     python -m tools.fuzz --reader midi --cases 500    some of one
     python -m tools.fuzz --reader midi --case 123     one again, with its traceback
