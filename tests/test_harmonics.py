@@ -217,5 +217,10 @@ def test_masks_cut_from_a_long_one(mask_notes):
 
 
 def test_mask_arguments_are_checked(mask_notes, timbre):
-    with pytest.raises(InputError, match=r'shape \(4, 128, 19\), expected at least \(4, 128, 20\)'):
+    highest = int(mask_notes[..., 2].max())
+    with pytest.raises(InputError, match=r'shape \(4, 128, 19\), expected at least \(4, %d, 20\)' % (highest + 1)):
         harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :, :19])
+    with pytest.raises(InputError, match=r'shape \(4, %d, 20\), expected at least' % highest):
+        harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :highest])
+    np.testing.assert_array_equal(harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre[:, :highest + 1]),
+                                  harmonic_mask(mask_notes, 0, 30, 513, timbre=timbre))

@@ -30,8 +30,8 @@ class _WithNotes:
         self.harmonics = None
         if timbre_model_path is not None:
             self.harmonics = pickles.load_array(timbre_model_path)
-            if self.harmonics.ndim != 3 or self.harmonics.shape[1] < 128:
-                raise InputError('%s has the shape %s, expected (instruments, 128, harmonics): MIDI numbers 0 to 127'
+            if self.harmonics.ndim != 3:
+                raise InputError('%s has the shape %s, expected (instruments, MIDI numbers, harmonics)'
                                  % (timbre_model_path, self.harmonics.shape))
         super().__init__(path_transform_in, path_transform_out, save_mask=save_mask, batch_memory=batch_memory,
                          **kwargs)
@@ -174,8 +174,8 @@ _PARAMETERS = """
     path_transform_in, path_transform_out, **kwargs
         As the class beneath.
     timbre_model_path : str, optional
-        Pickle of an array (instruments, 128, harmonics): how strong each harmonic of each MIDI number is. Without it
-        all are 1.
+        Pickle of an array (instruments, MIDI numbers, harmonics): how strong each harmonic of each MIDI number is.
+        Without it all are 1.
     save_mask, pitched : bool
         Give harmonic masks (True by default), piano rolls (False by default).
     pitch_code : str

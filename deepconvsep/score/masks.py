@@ -104,7 +104,7 @@ def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FL
     bins : int
         Bins of the spectrogram.
     timbre : numpy.ndarray, optional
-        (instruments, 128, slots): strength of each bin range of each note, which is *added*; without it, 1.
+        (instruments, MIDI numbers, slots): strength of each bin range of each note, which is *added*; without it, 1.
     dtype : numpy.dtype or type
         Of the canvas.
     floor : float
@@ -121,10 +121,11 @@ def harmonic_canvas(notes, start, stop, bins, timbre=None, dtype=float, floor=FL
         When `timbre` has too few instruments, notes or slots.
     """
     slots = (notes.shape[2] - 3) // 2
-    if timbre is not None and (timbre.ndim != 3 or timbre.shape[0] < len(notes) or timbre.shape[1] < 128
-                               or timbre.shape[2] < slots):
-        raise InputError('the timbre model has the shape %s, expected at least (%d, 128, %d): instruments, MIDI '
-                         'numbers, harmonics' % (timbre.shape, len(notes), slots))
+    if timbre is not None:
+        least = len(notes), int(notes[..., 2].max(initial=0)) + 1, slots
+        if timbre.ndim != 3 or any(size < needed for size, needed in zip(timbre.shape, least)):
+            raise InputError('the timbre model has the shape %s, expected at least (%d, %d, %d): instruments, MIDI '
+                             'numbers, harmonics' % (timbre.shape, *least))
     # frames first in memory, so that harmonic_mask joins the instruments without a copy
     canvas = np.full((stop - start, len(notes), bins), floor, dtype=dtype)
     for instrument, row, begin, end in _sounding(notes, start, stop):
