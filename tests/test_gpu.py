@@ -101,6 +101,29 @@ def test_a_device_that_is_not_there_ends_the_script():
     assert len(done.stderr.strip().split('\n')) == 1
 
 
+def test_a_device_that_failed_is_refused_again():
+    """In place of Theano, one that cannot initialise the device, and of the check one that passes."""
+    program = """if True:
+        import sys, types
+        from deepconvsep.backend import compiler, gpu, prepare, repairs
+        from deepconvsep.errors import InputError
+        config = types.SimpleNamespace(device='cuda0', floatX='float32', cxx='', linker='py')
+        stub = types.SimpleNamespace(config=config, gpuarray=types.SimpleNamespace(pygpu_activated=False))
+        repairs.import_old = lambda name: sys.modules.setdefault(name, stub)
+        gpu.check = repairs.after_import = compiler.remember = lambda argument: None
+        for _ in range(2):
+            try:
+                prepare.prepare(verbose=False)
+                print('goes on')
+            except InputError as error:
+                print(error)
+    """
+    done = run('-c', program, device='cuda0')
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 and all(line.startswith('the device cuda0 cannot be used: ') for line in lines)
+
+
 def test_which_flags_choose_a_gpu():
     assert wanted_gpu({}) is None and wanted_gpu({'device': 'cpu'}) is None
     assert wanted_gpu({'device': 'cpu', 'init_gpu_device': 'cuda1'}) == 'cuda1'

@@ -38,11 +38,11 @@ def prepare(verbose=True, seconds=10):
         When the flags choose a GPU that cannot be used, with which Theano would go on without it, several times
         slower; or when they make no sense to Theano.
     """
-    device = None
+    given = user_flags()
+    flags = translate(given)
+    device = wanted_gpu(flags)
     failures = []
     if 'theano' not in sys.modules:
-        given = user_flags()
-        flags = translate(given)
         for name, value in given.items():
             new = OLD_NAMES.get(name, name)
             if (new, flags[new]) != (name, value):
@@ -51,7 +51,6 @@ def prepare(verbose=True, seconds=10):
         compiler = flags.get('cxx') or shutil.which('g++')
         flags = complete(flags, compiler)
         os.environ['THEANO_FLAGS'] = ','.join('%s=%s' % item for item in flags.items())
-        device = wanted_gpu(flags)
         if device:
             try:
                 gpu.check(device)
