@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import sound_tree
 
-from deepconvsep import audio
+from deepconvsep import audio, lock
+from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from examples.ikala import compute_features, layout, recipe, variants
 
@@ -102,3 +103,15 @@ def test_the_features_of_variants(script, db):
     assert compute_features.main([str(flag) for flag in flags[1:]] + ['--validate']) == 1   # 252 clips are expected
     assert json.loads((db / 'f' / 'features.json').read_text())['variants'] == {
         'ways': ['gain', 'shift', 'pitch'], 'seed': 0}
+
+
+def test_nothing_is_removed_while_another_program_fills_the_folder(db):
+    flags = ['--db', str(db), '--feature_path', str(db / 'f'), '--nprocs', '1', '--quiet']
+    assert compute_features.main(flags + ['--variants', '1']) == 0
+    before = sorted(path.name for path in (db / 'f').iterdir())
+    with lock.hold(str(db / 'f' / 'lock.json'), 'it is held', 'go'):
+        with pytest.raises(InputError, match='is being filled by process'):
+            compute_features.main(flags + ['--overwrite'])
+    assert sorted(path.name for path in (db / 'f').iterdir()) == before
+    assert compute_features.main(flags + ['--overwrite']) == 0
+    assert not list((db / 'f').glob('*_v1__*'))

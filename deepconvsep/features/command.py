@@ -57,7 +57,7 @@ def validate(args, name, found, expected, problems=()):
     return songs.report(name, found, expected, args.nprocs, args.scheduler, args.quiet, problems)
 
 
-def main(args, dataset, notes=None):
+def main(args, dataset, notes=None, tidy=None):
     """Check a dataset, or compute its features, by the parsed flags.
 
     Songs whose features are finished are passed over; a song that fails is named and does not stop the others.
@@ -68,6 +68,8 @@ def main(args, dataset, notes=None):
     dataset : deepconvsep.features.plan.Dataset
     notes : deepconvsep.features.making.Notes, optional
         What goes beside the features.
+    tidy : callable, optional
+        Removes what is not made any more, or raises InputError; called without arguments when the folder is held.
 
     Returns
     -------
@@ -90,6 +92,8 @@ def main(args, dataset, notes=None):
         logger.info('%s %s: %d of %d songs', dataset.name, subset, found, number)
     with hold(args.feature_path):
         plans, failed = make_plans(dataset, args.feature_path, args.dtype)
+        if tidy is not None:
+            tidy()
         folder.check_record(args.feature_path, dataset.describe_folder(args.dtype), args.overwrite, dataset.record,
                             {'db': os.path.relpath(args.db, args.feature_path)})
         work = functools.partial(making.compute, dataset.read, dataset.settings, args.overwrite)

@@ -6,6 +6,7 @@
 Writes <feature_path>/<clip>__m_.data and .shape. Clips that are finished are passed over. With --variants there are
 so many variants of each clip besides, <clip>_v<number>__m_.data, to train on more than what was recorded.
 """
+import functools
 import os
 import sys
 
@@ -32,13 +33,12 @@ def main(argv=None):
         raise UsageError('--%s is for --variants: give both, or leave it out' % idle[0])
     clips = layout.clips(args.db)
     count = 0 if args.validate else args.variants
-    if not args.validate:
-        variants.remove_beyond(args.feature_path, clips, count, args.overwrite)
     ways = [way for way in variants.WAYS if way in args.ways]
     return features.main(args, Dataset(
         'iKala', recipe.SETTINGS, tuple(clips + variants.songs(clips, count, ways, args.seed)),
         {layout.FOLDER: layout.count(args.db) * (1 + count)}, layout.read, db=args.db,
-        further={'variants': {'ways': ways, 'seed': args.seed}} if count else {}))
+        further={'variants': {'ways': ways, 'seed': args.seed}} if count else {}),
+        tidy=functools.partial(variants.remove_beyond, args.feature_path, clips, count, args.overwrite))
 
 
 if __name__ == '__main__':
