@@ -137,7 +137,7 @@ def _on_processes(function, items, nprocs, threads=None):
                 fresh_pool()
         return _died(item)
 
-    with _threads_of_libraries(threads or max(1, (os.cpu_count() or 1) // nprocs)), \
+    with _threads_of_libraries(threads or max(1, process.cores() // nprocs)), \
             concurrent.futures.ThreadPoolExecutor(nprocs, initializer=fresh_pool) as workers:
         futures = {workers.submit(work, item): index for index, item in enumerate(items)}
         try:

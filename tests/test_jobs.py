@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import ROOT
 
-from deepconvsep import files, jobs
+from deepconvsep import files, jobs, process
 from deepconvsep.errors import InputError
 
 
@@ -92,14 +92,44 @@ def test_an_item_that_kills_every_process_fails_and_the_others_do_not():
 
 def test_processes_share_the_cores(monkeypatch):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr(process, 'cores', lambda: 6)
     outcomes = jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)
-    assert {outcome.result for outcome in outcomes} == {str(max(1, os.cpu_count() // 2))}
+    assert {outcome.result for outcome in outcomes} == {'3'}
     assert 'OMP_NUM_THREADS' not in os.environ
     monkeypatch.setenv('OMP_NUM_THREADS', '7')
     assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == '7'
     monkeypatch.setenv('OMP_NUM_THREADS', '')   # which the libraries take for not set
-    assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == str(max(1, os.cpu_count() // 2))
+    assert jobs.run(threads_of_libraries, [0, 1], nprocs=2, quiet=True)[0].result == '3'
     assert os.environ['OMP_NUM_THREADS'] == ''
+
+
+@pytest.mark.parametrize('quota,expected', [(None, 5), ('max 100000', 5), ('300000 100000', 3), ('250000 100000', 3),
+                                            ('50000 100000', 1), ('900000 100000', 5)])
+def test_cores_are_those_that_may_be_used(monkeypatch, tmp_path, quota, expected):
+    path = tmp_path / 'cpu.max'
+    if quota is not None:
+        path.write_text(quota + '\n')
+    monkeypatch.setattr(process, '_QUOTA', str(path))
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 3, 4, 6, 7}, raising=False)
+    assert process.cores() == expected and process.spare_cores() == max(1, expected - 1)
+
+
+@pytest.mark.skipif(not hasattr(os, 'sched_setaffinity'), reason='processes cannot be bound to cores')
+def test_on_one_core_there_is_one_process(monkeypatch):
+    program = """if True:
+        import os
+        from types import SimpleNamespace
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        from deepconvsep.features import command
+        from deepconvsep.metrics import projection
+        from deepconvsep.separation import side_by_side
+        from examples.bach10 import training_flags
+        print(side_by_side._processes(SimpleNamespace(nprocs=None, engine='numpy')), projection.WORKERS,
+              command.parser('features', '').get_default('nprocs'),
+              training_flags.parser('train', '', {}).get_default('nprocs'))
+    """
+    monkeypatch.setenv('OMP_NUM_THREADS', '')
+    assert subprocess.check_output([sys.executable, '-c', program], cwd=ROOT).split() == [b'1'] * 4
 
 
 def test_progress_is_kept_from_standard_output(capfd):

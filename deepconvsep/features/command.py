@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from deepconvsep import command, files, jobs, lock
+from deepconvsep import command, files, jobs, lock, process
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import folder, making, songs
 from deepconvsep.features.plan import clear, is_finished, make_plans
@@ -23,7 +23,7 @@ def parser(prog, description, default='transforms/t1'):
     flags.add_arg('--db', type=command.path, required=True, metavar='DIR', help='folder of the dataset')
     flags.add_arg('--feature_path', type=command.path, metavar='DIR', default='<db>/' + default,
                   help='folder for the features')
-    flags.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
+    flags.add_arg('--nprocs', type=command.positive_int, default=process.spare_cores(),
                   help='number of processes, each of which takes a song at a time')
     flags.add_arg('--scheduler', metavar='ADDRESS', default=None,
                   help='work on the Dask cluster of this scheduler, such as tcp://host:8786, instead')

@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from deepconvsep import process
 from deepconvsep.metrics import toeplitz
 
 FILTER_LENGTH = 512
@@ -17,7 +18,7 @@ REACH = FILTER_LENGTH - 1
 BLOCK = FFT - 2 * REACH   # samples that one FFT settles, with the reach of the filters on both sides
 # as many threads as BLAS takes; the variable may be a list, of which the first is for the outermost level
 _wanted = os.environ.get('OMP_NUM_THREADS', '').split(',')[0].strip()
-WORKERS = int(_wanted) if _wanted.isdecimal() and int(_wanted) else os.cpu_count() or 1
+WORKERS = int(_wanted) if _wanted.isdecimal() and int(_wanted) else process.cores()
 # blocks handled together: bounds the memory, keeps the matrix products large, but in the cache
 BATCH_CORRELATED, BATCH_FILTERED = 8, 4
 

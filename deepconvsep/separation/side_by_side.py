@@ -5,7 +5,7 @@ import os
 import threading
 from typing import Any, NamedTuple
 
-from deepconvsep import command, files, jobs
+from deepconvsep import command, files, jobs, process
 from deepconvsep.backend.flags import user_flags, wanted_gpu
 from deepconvsep.errors import InputError
 from deepconvsep.models import store
@@ -28,7 +28,7 @@ def _processes(flags):
     """The number of processes; None on a GPU, whose memory they would share, unless it was given."""
     if flags.nprocs is None and flags.engine != 'numpy' and wanted_gpu(user_flags()):
         return None
-    return flags.nprocs or os.cpu_count() or 1
+    return flags.nprocs or process.cores()
 
 
 def separate(plan, recipe, loaded, settings, flags):

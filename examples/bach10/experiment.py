@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..'))
 
-from deepconvsep import command, files
+from deepconvsep import command, files, process
 from deepconvsep.features import folder as record
 from deepconvsep.metrics import records, tables
 from deepconvsep.models import store
@@ -65,7 +65,7 @@ def main(argv=None):
     parser.add_arg('--epochs', type=command.positive_int, default=None,
                    help='of every training (default: %s)' % ', '.join('%s %d' % (name, plan[5])
                                                                       for name, plan in EXPERIMENTS.items()))
-    parser.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_arg('--nprocs', type=command.positive_int, default=process.spare_cores())
     args = parser.parse_args(argv)
     folder = os.path.join(args.out, args.held_out)
     data = {name: os.path.join(folder, name) for name in ('Bach10', 'Sibelius', 'RWC')}

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import numpy as np
 
 import rwc
-from deepconvsep import audio, command, files, jobs
+from deepconvsep import audio, command, files, jobs, process
 from deepconvsep.errors import UsageError
 from deepconvsep.features import command as features
 from deepconvsep.features import folder
@@ -71,7 +71,7 @@ def main(argv=None):
                    help='with --vary_timbre: some parts are played by a relative of the instrument (an alto saxophone, '
                         'a viola)')
     parser.add_arg('--seed', type=command.non_negative_int, default=0, help='of timing, dynamics, tuning, room')
-    parser.add_arg('--nprocs', type=command.positive_int, default=max(1, (os.cpu_count() or 2) - 1),
+    parser.add_arg('--nprocs', type=command.positive_int, default=process.spare_cores(),
                    help='number of processes')
     parser.add_arg('--quiet', action='store_true', help='no progress, only warnings')
     args = parser.parse_args(argv)

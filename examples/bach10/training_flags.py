@@ -1,7 +1,7 @@
 """What the three training scripts share, on top of :mod:`deepconvsep.training.program`."""
 import os
 
-from deepconvsep import command
+from deepconvsep import command, process
 from deepconvsep.errors import UsageError
 from deepconvsep.network import architecture
 from deepconvsep.training import program
@@ -30,8 +30,7 @@ def parser(prog, description, defaults, unused=(), dbs='folder of Bach10 Sibeliu
     networks : dict
         As NETWORKS.
     """
-    made = program.parser(prog, description.split('\n')[0],
-                          dict(defaults, nprocs=max(1, (os.cpu_count() or 2) - 1)))
+    made = program.parser(prog, description.split('\n')[0], dict(defaults, nprocs=process.spare_cores()))
     made.add_arg('--dbs', type=command.path, default=None, help=dbs)
     made.add_arg('--network', choices=tuple(networks), default='published',
                  help='; '.join('%s: %s' % item for item in networks.items()))

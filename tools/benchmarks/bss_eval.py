@@ -25,7 +25,7 @@ def main(argv=None):
     flags.add_arg('--skip_mir_eval', action='store_true', help='time this project alone')
     args = flags.parse_args(argv)
     print('4 stereo sources of %d s at %d Hz, windows of %d s every %d s, %d cores'
-          % (args.seconds, RATE, WINDOW, HOP, os.cpu_count()))
+          % (args.seconds, RATE, WINDOW, HOP, process.cores()))
     ours = in_process(run_ours, args.seconds)
     print('this project: %.1f s of CPU, %.1f s by the clock, peak %.2f GB' % ours[:3])
     if args.skip_mir_eval:
