@@ -1,6 +1,7 @@
 """The state of a training run, in one file that is whole or not there.
 
-A checkpoint is an ``.npz`` of the parameters, the optimiser's arrays and one JSON text with everything else.
+A checkpoint is an ``.npz`` of the parameters, the optimiser's arrays and one JSON text with everything else. Where it
+lies, and the other files of a run, is said here too, without Theano.
 """
 import io
 import json
@@ -11,6 +12,18 @@ import numpy as np
 from deepconvsep import command, files
 from deepconvsep.errors import InputError
 from deepconvsep.formats import npz
+
+
+def run_paths(folder, name):
+    """The files of a run in the folder of models, by what they are; beside the model, its settings."""
+    names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'settings': 'model_%s.json',
+             'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv', 'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
+    return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
+
+
+def model_path(output, name):
+    """The model of a run below the folder --output of a training script."""
+    return run_paths(os.path.join(output, 'models'), name)['model']
 
 
 def save(path, params, optimizer, info):

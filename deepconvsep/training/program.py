@@ -10,7 +10,7 @@ from deepconvsep.data.reading import TAG
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.models import store
 from deepconvsep.separation import program
-from deepconvsep.training import features
+from deepconvsep.training import checkpoint, features
 
 logger = command.get_logger('train')
 
@@ -107,7 +107,7 @@ def run(flags, recipe, feature_paths, **at_test):
         raise InputError('%s holds no songs to separate: check --db, or give --skip_sep' % flags.db)
     settings = recipe.settings_for(flags)
     settings = dataclasses.replace(settings, scale_factor=flags.scale_factor, overlap=flags.overlap)
-    model = os.path.join(output, 'models', 'model_%s.pkl' % flags.model)
+    model = checkpoint.model_path(output, flags.model)
     before, written = sha256_of(model), []
     try:
         if not flags.skip_train:
@@ -130,8 +130,7 @@ def sha256_of(path):
 def warn_of_stems(flags, output, written):
     """Say when there are stems of the model that was there before, which are not among the files `written` now."""
     of_styles = flags.model + '_original'   # what the original calls the folder of Bach10 Sibelius
-    names = [flags.model] if os.path.exists(os.path.join(output, 'models', 'model_%s.pkl' % of_styles)) \
-        else [flags.model, of_styles]
+    names = [flags.model] if os.path.exists(checkpoint.model_path(output, of_styles)) else [flags.model, of_styles]
     known = set(map(os.path.normpath, written))
     for folder in (os.path.join(output, 'output', name) for name in names):
         left = [path for parent, _, leaves in os.walk(folder)
@@ -170,7 +169,8 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         with contextlib.suppress(InputError):   # of a folder that only has to be one when nothing is separated
             features.warn_of_missing(recipe.songs(flags), feature_paths, flags.db)
     features.warn_of_few(data, flags)
-    paths = [os.path.join(folder, pattern % flags.model) for pattern in ('checkpoint_%s.npz', 'model_%s.pkl')]
+    run_paths = checkpoint.run_paths(folder, flags.model)
+    paths = [run_paths[what] for what in ('checkpoint', 'model')]
     source = {'0': None, '1': paths[1]}.get(flags.load, flags.load)
     if flags.load == '1' and flags.resume and os.path.exists(paths[0]):
         source = None   # the run that is resumed had it already
@@ -181,8 +181,7 @@ def train(flags, recipe, network, settings, feature_paths, folder):
         raise UsageError('--load %s does not fit the network of the flags: give the %s that it was trained with'
                          % (source, ' and '.join(sizes)))
     files.make_folder(folder)
-    with lock.hold(os.path.join(folder, 'lock_%s.json' % flags.model), '%s is being trained' % paths[1],
-                   'choose another --model or --output'):
+    with lock.hold(run_paths['lock'], '%s is being trained' % paths[1], 'choose another --model or --output'):
         refuse_existing(flags, paths)
         train_on(flags, recipe, network, settings, folder, data, held_out, names, initial)
     for part in filter(None, (data, held_out)):
@@ -204,9 +203,8 @@ def train_on(flags, recipe, network, settings, folder, data, held_out, names, in
     """Compile, resume, and train to the end: on `data`, and beside `held_out`, the songs called `names`."""
     from deepconvsep.backend.prepare import prepare
     prepare(seconds=45)
-    from deepconvsep.training.run import Run, run_paths
-    files.remove_leftovers(folder, [os.path.basename(path) for path in run_paths(folder, flags.model).values()]
-                           + ['model_%s.json' % flags.model])
+    from deepconvsep.training.run import Run
+    files.remove_leftovers(folder, map(os.path.basename, checkpoint.run_paths(folder, flags.model).values()))
     terms_settings = dataclasses.replace(settings, mask_eps=recipe.training_eps)
     optimizers, epochs = zip(*recipe.phases(flags))
     run = Run(folder, flags.model, network, terms_settings, recipe.loss, data, held_out, flags.seed,
@@ -274,7 +272,7 @@ def separate_test_songs(flags, recipe, network, songs, output, written, at_test)
 
     The list `written` gets the files, as they are complete.
     """
-    loaded = store.load(os.path.join(output, 'models', 'model_%s.pkl' % flags.model), recipe.networks, 'this script')
+    loaded = store.load(checkpoint.model_path(output, flags.model), recipe.networks, 'this script')
     if loaded.settings is None:
         logger.warning('%s is missing: the settings of this script are assumed', store.settings_path(loaded.path))
     own = {name: getattr(flags, name) for name in ('overlap', 'scale_factor') if name in flags.given}

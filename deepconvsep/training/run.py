@@ -58,7 +58,7 @@ class Run:
         self.network, self.settings, self.terms = network, settings, terms
         self.dataset, self.validation, self.quiet = dataset, validation, quiet
         self.keep_best, self.minutes, self.optimizers = keep_best, minutes, optimizers
-        self.paths = run_paths(folder, name)
+        self.paths = checkpoint.run_paths(folder, name)
         self.facts = {'network': network.to_dict(), 'settings': settings.to_dict(), 'seed': seed,
                       'optimizer': ', then '.join(optimizers), 'batch_size': dataset.batch_size,
                       'validation_examples': validation.total_points if validation else 0}
@@ -318,13 +318,6 @@ class Run:
         """What is written beside the model of the epoch `row`."""
         return dict(self.facts, network=None, settings=None, epochs=row['epoch'], last_epoch=row,
                     features=self.contents, held_out=self.held_out)
-
-
-def run_paths(folder, name):
-    """The files of a run, by what they are."""
-    names = {'lock': 'lock_%s.json', 'model': 'model_%s.pkl', 'checkpoint': 'checkpoint_%s.npz', 'log': 'log_%s.csv',
-             'losses': 'loss_%s.data', 'plot': 'loss_%s.png'}
-    return {what: os.path.join(folder, pattern % name) for what, pattern in names.items()}
 
 
 def _differences(before, now):

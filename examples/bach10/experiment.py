@@ -22,6 +22,7 @@ from deepconvsep.metrics import records, tables
 from deepconvsep.models import store
 from deepconvsep.recipes import bach10
 from deepconvsep.separation.sound import separate_file
+from deepconvsep.training import checkpoint
 from examples import kept
 from examples.bach10 import recipe, stems
 from examples.bach10.synthesize import RECORDED
@@ -101,7 +102,7 @@ def synthesize(args, data):
 def run_experiment(args, folder, data, compute, sources, flags, train, train_flags, epochs, model):
     """Compute features and train, unless that is done."""
     done = os.path.join(folder, 'models', 'done_%s' % model)
-    path = os.path.join(folder, 'models', 'model_%s.pkl' % model)
+    path = checkpoint.model_path(folder, model)
     made = {'epochs': args.epochs or epochs,
             'data': kept.digest_folders([data[name] for name in ('Bach10', *sources)])}
     if os.path.exists(done):
@@ -121,7 +122,7 @@ def run_experiment(args, folder, data, compute, sources, flags, train, train_fla
 
 def factorize(db, folder, model):
     """Separate the chorales by the factorisation that starts from the network's stems, but those that are there."""
-    loaded = store.load(os.path.join(folder, 'models', 'model_%s.pkl' % model), recipe.NETWORKS, 'this program')
+    loaded = store.load(checkpoint.model_path(folder, model), recipe.NETWORKS, 'this program')
     method, model_digest = 'network+nmf', files.sha256(loaded.path)
     separator = bach10.separator(loaded, loaded.settings, SimpleNamespace(method=method, batch_size=32, engine=None))
     for _ in stems.separate_pieces(

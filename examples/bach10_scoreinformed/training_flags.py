@@ -4,6 +4,7 @@ import os
 from deepconvsep import command
 from deepconvsep.errors import InputError, UsageError
 from deepconvsep.features import tensors
+from deepconvsep.training import checkpoint
 from examples.bach10 import recipe as data
 from examples.bach10 import training_flags
 from examples.bach10_scoreinformed import recipe
@@ -75,7 +76,7 @@ def run(flags):
                          'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
 
     def model_path(style):
-        return os.path.join(flags.output or flags.db, 'models', 'model_%s.pkl' % name(style))
+        return checkpoint.model_path(flags.output or flags.db, name(style))
 
     def refuse_other(style):
         other = [found for found in trained if found not in (None, style)]

@@ -21,6 +21,7 @@ from deepconvsep.features import folder as feature_folder
 from deepconvsep.features.tensors import MAGNITUDES, record_path, shape_path
 from deepconvsep.metrics import ideal_ratio, records
 from deepconvsep.recipe import song_of
+from deepconvsep.training import checkpoint
 from evaluation import bounds
 from examples import kept
 from examples.ikala import frets_on_fire, layout, recipe, untrained, variants
@@ -189,7 +190,7 @@ def run_fold(args, db, features, network, method, fold, train, test, clips, test
     record = {'flags': flags, 'train': train, 'features': feature_folder.fingerprint(
         [os.path.join(features, name + MAGNITUDES + '.data') for name in names])}
     done = os.path.join(args.out, 'models', 'done_%s.json' % model)
-    path = os.path.join(args.out, 'models', 'model_%s.pkl' % model)
+    path = checkpoint.model_path(args.out, model)
     if os.path.exists(done):
         made = kept.check_done(done, dict(record, model=files.sha256(path) if os.path.exists(path) else None),
                                'give another --out, or remove it and models/*%s*' % model)
