@@ -97,7 +97,7 @@ def build(network, input_var, batch_size, literal=False, params=None, step=None)
         decoded = [UnstackLayer(stacked, number, batch_size) for number in range(len(branches))]
         if network.pool > 1:
             decoded = [FrequencyUnpoolLayer(branch, pooled) for branch in decoded]
-        decoded = [TransposeLayer(branch, conv1, only_channel(network, number))
+        decoded = [TransposeLayer(branch, conv1, network.only_channel(number))
                    for number, branch in enumerate(decoded)]
     return SourcesLayer(decoded, network, **given('b'))
 
@@ -165,7 +165,7 @@ def build_stacked(network, input_var, batch_size, literal=False, params=None, st
         convs.append(conv)
         layer = BiasLayer(conv if literal else NonlinearityLayer(conv), **given('b'))
     # a branch that serves no source has no parameters of its own: it need not be decoded
-    used = sorted({branch for branch, _, _ in network.places})
+    used = network.used_branches
     size = network.layers[-2][0]
     slices = [SliceLayer(layer, slice(branch * size, (branch + 1) * size), axis=1) for branch in used]
     if literal:
@@ -178,7 +178,7 @@ def build_stacked(network, input_var, batch_size, literal=False, params=None, st
             stacked = TransposeLayer(GateLayer(stacked, conv), conv)
         stacked = GateLayer(stacked, convs[0])
         decoded = {branch: TransposeLayer(UnstackLayer(stacked, number, batch_size), convs[0],
-                                          only_channel(network, branch)) for number, branch in enumerate(used)}
+                                          network.only_channel(branch)) for number, branch in enumerate(used)}
     return SourcesLayer([decoded.get(branch, decoded[used[0]]) for branch in range(network.branches)], network,
                         **given('b'))
 
@@ -200,9 +200,3 @@ def _conv_class(kernel):
     if 1 in kernel:
         return UnrolledConvLayer
     return fourier.FourierConvLayer if fourier.pays(kernel, theano.config.device) else LinearConvLayer
-
-
-def only_channel(network, branch):
-    """The channel of a branch that is used, or None when several are: the others need not be decoded."""
-    parts = {part for used, part, _ in network.places if used == branch}
-    return parts.pop() if len(parts) == 1 else None

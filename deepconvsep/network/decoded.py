@@ -35,6 +35,26 @@ class Decoded:
         return [(self.decoders[output // self.channels], output % self.channels, output if shared else source)
                 for source, output in enumerate(self.outputs)]
 
+    @property
+    def used_branches(self):
+        """The branches that serve a source, in order; the others need not be decoded.
+
+        >>> from deepconvsep.network.architecture import SCOREINFORMED, SCOREINFORMED_FOUR_BRANCHES
+        >>> SCOREINFORMED.used_branches, SCOREINFORMED_FOUR_BRANCHES.used_branches
+        ([0], [0, 1, 2, 3])
+        """
+        return sorted({branch for branch, _, _ in self.places})
+
+    def only_channel(self, branch):
+        """The channel of a branch that is used, or None when several are: the others need not be decoded.
+
+        >>> from deepconvsep.network.architecture import SCOREINFORMED, SCOREINFORMED_FOUR_BRANCHES
+        >>> SCOREINFORMED.only_channel(0), SCOREINFORMED_FOUR_BRANCHES.only_channel(1)
+        (None, 1)
+        """
+        parts = {part for used, part, _ in self.places if used == branch}
+        return parts.pop() if len(parts) == 1 else None
+
     def to_dict(self):
         """The numbers as a dictionary that JSON can hold."""
         values = {name: _listed(value) for name, value in dataclasses.asdict(self).items()}

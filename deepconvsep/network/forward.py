@@ -37,12 +37,7 @@ class _Outputs:
     def __init__(self, network, params):
         self.network = network
         self._biases = params[-1]
-        used = sorted({branch for branch, _, _ in network.places})
-        # a branch of which one channel is used is decoded to that only
-        self._channels = {}
-        for branch in used:
-            parts = {part for other, part, _ in network.places if other == branch}
-            self._channels[branch] = parts.pop() if len(parts) == 1 else None
+        self._channels = {branch: network.only_channel(branch) for branch in network.used_branches}
 
     def windows(self, frames, step):
         """The outputs for all windows that fit the frames.
