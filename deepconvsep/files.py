@@ -14,6 +14,9 @@ import stat
 
 from deepconvsep.errors import InputError
 
+#: The folder of the project, with the scripts beside the package.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 
 @contextlib.contextmanager
 def atomic_path(path):

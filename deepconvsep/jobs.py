@@ -9,13 +9,12 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from deepconvsep import command, process, progress
+from deepconvsep import command, files, process, progress
 from deepconvsep.errors import InputError
 
 logger = command.get_logger('jobs')
 
 ATTEMPTS = 3   # times that an item is given to a fresh worker before it counts as the cause of the deaths
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 @dataclass
@@ -206,7 +205,7 @@ def _on_cluster(function, items, address):
         attempt, function, item = pickle.loads(payload)
         return attempt(function, item)
 
-    root = _ROOT
+    root = files.ROOT
     try:
         client = distributed.Client(address, timeout=10)
     except (OSError, ValueError) as error:

@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 from deepconvsep.errors import InputError
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+from deepconvsep.files import ROOT
 
 
 def run(folder, script, *arguments, silent=False):

@@ -16,7 +16,6 @@ from deepconvsep.settings import WINDOWS, leaves_gaps
 
 logger = command.get_logger('separate')
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUBTYPES = ('PCM_16', 'PCM_24', 'FLOAT')
 OF_NETWORKS = ('overlap', 'batch_size', 'engine', 'confine')   # flags that a factorisation alone has no use for
 
@@ -97,7 +96,7 @@ def main(argv, prog, description, recipe):
     if recipe.default_note and flags.mfile == recipe.default_model:
         logger.warning('%s', recipe.default_note)
     loaded = store.load(known.locate(flags.mfile), recipe.networks, prog)
-    return run(flags, inputs, recipe, loaded, ['python', page.shortest(os.path.join(ROOT, recipe.script))], argv)
+    return run(flags, inputs, recipe, loaded, ['python', page.shortest(os.path.join(files.ROOT, recipe.script))], argv)
 
 
 def start(flags):
