@@ -9,7 +9,7 @@ theano = prepare(verbose=False)
 import lasagne
 import theano.tensor as T
 
-from deepconvsep.network import pooling
+from deepconvsep.network import c_source, pooling
 from deepconvsep.network.layers import FrequencyPoolLayer, FrequencyUnpoolLayer
 
 SIZE, BINS = 4, 14
@@ -23,7 +23,7 @@ def values(dtype='float64', seed=0):
 
 def layers(monkeypatch, usable, way):
     """A function of an input, values of blocks and weights: maxima, unpooled values and the derivatives of a sum."""
-    monkeypatch.setattr(pooling, 'usable', lambda: usable)
+    monkeypatch.setattr(c_source, 'usable', lambda: usable)
     given, coded, weights = T.tensor4(dtype='float64'), T.tensor4(dtype='float64'), T.tensor4(dtype='float64')
     entry = lasagne.layers.InputLayer(SHAPE, given)
     pool = FrequencyPoolLayer(entry, SIZE)
@@ -45,7 +45,7 @@ def test_layers_are_those_of_the_expressions(monkeypatch, way):
 
 
 def test_a_gradient_of_the_gradient(monkeypatch):
-    monkeypatch.setattr(pooling, 'usable', lambda: True)
+    monkeypatch.setattr(c_source, 'usable', lambda: True)
     given, coded = T.tensor4(dtype='float64'), T.tensor4(dtype='float64')
     maxima, kept = pooling.BlockMaxima(SIZE, BINS)(given)
     spread = pooling.Spread(SIZE, BINS)(coded ** 2, kept)

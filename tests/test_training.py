@@ -16,7 +16,7 @@ from test_objective import BACH10_LOSS
 import dataset
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
-from deepconvsep.network import architecture
+from deepconvsep.network import architecture, c_source
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise, source_outputs
 from deepconvsep.recipe import song_of
@@ -209,7 +209,7 @@ def test_the_step_is_the_same_by_one_operation_and_by_expressions(monkeypatch, s
     params = [rs.uniform(-.2, .3, size=shape) for shape in small.param_shapes()]
     with theano.configparser.change_flags(floatX='float64'):
         for usable in (True, False):
-            monkeypatch.setattr(fused, 'usable', lambda: usable)
+            monkeypatch.setattr(c_source, 'usable', lambda: usable)
             step = Step(small, chosen, dsd100.LOSS, 3, params=params)
             assert any(isinstance(node.op, fused.MaskedLoss) for node in step._train.maker.fgraph.apply_nodes) == usable
             step.load_chunk(inputs, outputs, masks if score else None)

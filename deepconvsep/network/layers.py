@@ -8,7 +8,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, Layer, MergeLayer
 
-from deepconvsep.network import pooling
+from deepconvsep.network import c_source, pooling
 from deepconvsep.network.convolutions import Windows, fit_bins
 
 
@@ -57,7 +57,7 @@ class FrequencyPoolLayer(Layer):
         return input[:, :, :, :whole].reshape(tuple(self.output_shape) + (self.size,))
 
     def get_output_for(self, input, **kwargs):
-        if pooling.usable():
+        if c_source.usable():
             return self.maxima(input)[0]
         return self.blocks(input).max(axis=4)
 
@@ -81,7 +81,7 @@ class FrequencyUnpoolLayer(MergeLayer):
 
     def get_output_for(self, inputs, **kwargs):
         value, input = inputs
-        if pooling.usable():
+        if c_source.usable():
             return pooling.Spread(self.pool.size, self.output_shape[3])(value, self.pool.maxima(input)[1])
         blocks = self.pool.blocks(input)
         kept = T.cast(T.eq(blocks, blocks.max(axis=4, keepdims=True)), value.dtype)

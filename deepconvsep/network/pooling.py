@@ -10,7 +10,7 @@ import numpy as np
 import theano
 import theano.tensor as T
 
-from deepconvsep.network.c_source import ROWS_OF, usable  # noqa: F401
+from deepconvsep.network.c_source import ROWS_OF
 
 
 class _Pooling(theano.Op):

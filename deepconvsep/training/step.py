@@ -13,6 +13,7 @@ import theano
 import theano.tensor as T
 
 from deepconvsep.errors import InputError
+from deepconvsep.network import c_source
 from deepconvsep.network.build import build
 from deepconvsep.network.masks import mask_noise
 from deepconvsep.score.masks import beside_roll
@@ -74,7 +75,7 @@ class Step:
         confined = bool(settings.score and settings.score.confine) and not self._notes
         decoded = lasagne.layers.get_output(self.net.input_layers)
         how = (noise, settings.mask_eps, settings.mask_noise_in_numerator)
-        if fused.usable():
+        if c_source.usable():
             given = [self._inputs] + self._outputs + ([self._filtered] if confined else [])
             loss, values, known, bias_gradient = fused.masked_loss(terms, self.net, decoded, given, starts, *how)
         else:
