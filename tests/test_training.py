@@ -311,6 +311,20 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path, small_features):
         start(tmp_path, small_features).resume()
 
 
+def test_a_stored_state_of_another_number_of_arrays_is_refused():
+    step = Step(SMALL, SETTINGS, dsd100.LOSS, 3, seed=2)
+    params, optimizer = ([array.copy() for array in arrays] for arrays in step.get_values())
+    halved = [param / 2 for param in params]
+    for state in ((halved[:-1], optimizer), (halved + halved[:1], optimizer), (halved, optimizer[:-1]), (halved, []),
+                  (halved[:-1], optimizer + optimizer[:1])):
+        with pytest.raises(InputError, match=r'the stored state does not fit the network: \d+ arrays, expected \d+$'):
+            step.set_values(*state)
+    for found, wanted in zip(step.get_values()[0], params):
+        np.testing.assert_array_equal(found, wanted)
+    step.set_values(halved, optimizer)
+    np.testing.assert_array_equal(step.get_values()[0][0], params[0] / 2)
+
+
 def test_songs_of_feature_files():
     assert ikala.song_of('10161_chorus__m_.data') == ikala.song_of('10161_verse__m_.data') == '10161'
     assert ikala.song_of('clip__m_.data') == 'clip'

@@ -165,7 +165,12 @@ class Step:
 
         Arrays that can be written to are taken over, not copied.
         """
-        for variable, value in zip(self.params + (self.optimizer if optimizer else []), params + (optimizer or [])):
+        pairs = [(self.params, params)] + ([] if optimizer is None else [(self.optimizer, optimizer)])
+        for variables, values in pairs:
+            if len(values) != len(variables):
+                raise InputError('the stored state does not fit the network: %d arrays, expected %d'
+                                 % (len(values), len(variables)))
+        for variable, value in (pair for lists in pairs for pair in zip(*lists)):
             if variable.get_value(borrow=True).shape != value.shape:
                 raise InputError('the stored state does not fit the network: array of %s, expected %s'
                                  % (value.shape, variable.get_value(borrow=True).shape))
