@@ -37,14 +37,15 @@ def main(argv=None):
     plots.add_output_flags(flags)
     args = flags.parse_args(argv)
     path = args.mixture[0] if len(args.mixture) == 1 else args.mixture
-    scores = recipe.read_scores(path, args)
+    score_paths = recipe.score_paths(path, args)
+    scores = recipe.read_scores(score_paths, args)
     magnitudes = spectrogram(args.mixture)
     rate = bach10.SAMPLE_RATE / bach10.HOP_SIZE
     first, last = int(args.start * rate), min(int((args.start + args.seconds) * rate), len(magnitudes))
     if last - first < 2:
         raise InputError('%s ends after %.1f s, expected more than --start %g'
                          % (args.mixture[0], len(magnitudes) / rate, args.start))
-    guide = ScoreGuide(scores, recipe.SETTINGS, names=recipe.score_names(path, args), traits=recipe.TRAITS,
+    guide = ScoreGuide(scores, recipe.SETTINGS, names=list(map(os.path.basename, score_paths)), traits=recipe.TRAITS,
                        played=(args.score_tempo, args.score_offset))
     guide(0, magnitudes)
     for warning in guide.warnings():

@@ -1,5 +1,6 @@
 """--score_tempo and --score_offset: a score that is not in time, said and brought into it, as a user does it."""
 import argparse
+import functools
 import re
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 from test_score_guide import NAMES, in_units, moved, rendered, tune
 
 from deepconvsep import audio
+from deepconvsep.recipes import bach10_scoreinformed
 from deepconvsep.score import write_score
 from examples.bach10 import recipe as data
 from examples.bach10_scoreinformed import recipe
@@ -40,10 +42,23 @@ def flags(**values):
 
 def test_scores_are_read_in_time(trees):
     """Times are divided by the tempo, then the offset is added."""
-    found = recipe.read_scores('x.wav', flags(scores=str(trees / 'wrong'), score_tempo=.5, score_offset=-6.))
+    given = flags(scores=str(trees / 'wrong'), score_tempo=.5, score_offset=-6.)
+    paths = recipe.score_paths('x.wav', given)
+    assert paths == [str(trees / 'wrong' / name) for name in NAMES]
+    found = recipe.read_scores(paths, given)
     for notes, expected in zip(found, tune(1, 12.)):
         np.testing.assert_allclose(notes, expected, atol=2e-4)
-    assert recipe.score_names('x.wav', flags(scores=str(trees / 'wrong'))) == NAMES
+
+
+def test_scores_are_looked_for_and_read_once(trees, monkeypatch):
+    called = []
+    for name in ('find_score', 'read_score'):
+        monkeypatch.setattr(bach10_scoreinformed, name, functools.partial(
+            lambda function, *args: called.append(function.__name__) or function(*args),
+            getattr(bach10_scoreinformed, name)))
+    given = flags(scores=str(trees / 'right'), timbre_model_path=None, confine=None)
+    recipe.guide(str(trees / 'x.wav'), recipe.SETTINGS, given)
+    assert called == ['find_score'] * 4 + ['read_score'] * 4
 
 
 def test_a_score_in_time_separates_as_the_right_one(script, trees, tmp_path):
@@ -78,7 +93,8 @@ def test_scores_in_a_folder_called_like_the_piece(trees, tmp_path):
     (tmp_path / 'scores').mkdir()
     write_scores(tmp_path / 'scores' / 'one', tune(1, 12.))
     for path in ('pieces/one/mixture.wav', 'pieces/one.wav'):
-        found = recipe.read_scores(str(tmp_path / path), flags(scores=str(tmp_path / 'scores')))
+        given = flags(scores=str(tmp_path / 'scores'))
+        found = recipe.read_scores(recipe.score_paths(str(tmp_path / path), given), given)
         np.testing.assert_allclose(found[0], tune(1, 12.)[0], atol=2e-4)
 
 

@@ -94,13 +94,14 @@ def guide(path, settings, flags):
     timbre = pickles.load_array(flags.timbre_model_path) if flags.timbre_model_path else None
     if flags.confine is not None:
         settings = dataclasses.replace(settings, score=dataclasses.replace(settings.score, confine=flags.confine))
-    scores, read = read_scores(path, flags), score_paths(path, flags)
-    check_within(scores, read, path)
-    for score in read:
+    paths = score_paths(path, flags)
+    scores = read_scores(paths, flags)
+    check_within(scores, paths, path)
+    for score in paths:
         others = other_formats(score)
         if others:
             logger.warning('%s is read, and %s beside it not: remove what is not wanted', score, ', '.join(others))
-    return ScoreGuide(scores, settings, timbre, score_names(path, flags), TRAITS,
+    return ScoreGuide(scores, settings, timbre, list(map(os.path.basename, paths)), TRAITS,
                       (flags.score_tempo, flags.score_offset))
 
 
@@ -120,18 +121,13 @@ def check_within(scores, read, path):
                          % (read[0], seconds, where))
 
 
-def read_scores(path, flags):
-    """The notes of the four instruments of a sound, or of the stems whose sum it is; arguments as of :func:`guide`."""
-    return [retime(read_score(score), flags.score_tempo, flags.score_offset) for score in score_paths(path, flags)]
-
-
-def score_names(path, flags):
-    """The names of the files that :func:`read_scores` reads."""
-    return [os.path.basename(score) for score in score_paths(path, flags)]
+def read_scores(paths, flags):
+    """The notes of the four instruments, from the files of :func:`score_paths`, in the time of the flags."""
+    return [retime(read_score(path), flags.score_tempo, flags.score_offset) for path in paths]
 
 
 def score_paths(path, flags):
-    """The files that :func:`read_scores` reads."""
+    """The scores of a sound, or of the stems whose sum it is, one per instrument; arguments as of :func:`guide`."""
     first = path if isinstance(path, str) else path[0]
     folder = flags.scores or os.path.dirname(first) or os.curdir
     name = os.path.splitext(os.path.basename(first))[0]

@@ -27,7 +27,7 @@ from deepconvsep.recipes.bach10_scoreinformed import (
     add_score_flags,
     guide,
     read_scores,
-    score_names,
+    score_paths,
     timbre_digest,
 )
 from deepconvsep.settings import ScoreSettings
@@ -36,7 +36,7 @@ from examples.bach10.recipe import LOSS, SCALE_FACTOR_TEST, SOURCES, TRAINING_EP
 
 __all__ = ['ALIGNED', 'COARSE', 'DEFAULT_MODEL', 'LEGACY_SETTINGS', 'LOSS', 'NETWORKS', 'RECIPE', 'SCALE_FACTOR_TEST',
            'SETTINGS', 'SOURCES', 'TEST_ENDING', 'TRAINING_EPS', 'TRAITS', 'WIDENED', 'add_guide_flags',
-           'add_score_flags', 'guide', 'phases', 'read_scores', 'score_names', 'song_of']
+           'add_score_flags', 'guide', 'phases', 'read_scores', 'score_paths', 'song_of']
 
 logger = command.get_logger('train')
 
