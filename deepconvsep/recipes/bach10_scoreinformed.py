@@ -16,6 +16,7 @@ from deepconvsep.recipes import bach10
 from deepconvsep.recipes.bach10 import INSTRUMENTS
 from deepconvsep.score import find_score, other_formats, read_score, retime
 from deepconvsep.score.guide import ScoreGuide
+from deepconvsep.score.notes import SHORTEST_NOTE
 from deepconvsep.score.owners import Traits
 from deepconvsep.settings import ScoreSettings
 
@@ -34,9 +35,6 @@ LEGACY_SETTINGS = dataclasses.replace(bach10.SETTINGS, score=ScoreSettings(legac
 
 #: Ending of the names of the scores that a separation reads.
 TEST_ENDING = '_b'
-
-#: Notes are longer than that, in seconds, or their times are in another unit.
-SHORTEST = .01
 
 #: Of the four, only a clarinet has weak even harmonics.
 TRAITS = tuple(Traits(*limits, hollow=instrument == 'clarinet')
@@ -109,8 +107,8 @@ def check_within(scores, read, path):
     """Raise InputError when the files `read` have notes, but none of the `scores` is left within the sound `path`."""
     with mixture.open_sound(path) as sound:
         seconds = sound.frames / sound.rate
-    longest = max((note.offset - note.onset for notes in scores for note in notes), default=SHORTEST)
-    if longest < SHORTEST:
+    longest = max((note.offset - note.onset for notes in scores for note in notes), default=SHORTEST_NOTE)
+    if longest < SHORTEST_NOTE:   # all are: their times are in another unit
         raise InputError('no note of the scores %s, ... is longer than %.2g s: check --score_tempo (1 for times in '
                          'seconds, 1000 for milliseconds)' % (read[0], longest))
     onsets = [note.onset for notes in scores for note in notes]
