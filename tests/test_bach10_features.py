@@ -64,7 +64,7 @@ def test_bach10_recorded(script, golden, bach10):
 
 def test_bach10_what_is_wrong_is_named(script, bach10, tmp_path):
     done = script('examples/bach10/compute_features_bach10.py', '--db', str(tmp_path / 'nowhere'))
-    assert done.returncode == 2 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
+    assert done.returncode == 1 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
     done = script('examples/bach10/compute_features_bach10.py', '--db', str(tmp_path))
     assert done.returncode == 1 and 'expected folders such as 01-AchGottundHerr' in done.stderr
     (tmp_path / '02-Short').mkdir()

@@ -331,8 +331,9 @@ def test_samples_of_another_rate_are_refused(trees):
 
 
 def test_a_folder_that_is_not_there(trees):
-    with pytest.raises(UsageError, match='--rwc .*nowhere is not a folder, expected'):
+    with pytest.raises(InputError, match='--rwc .*nowhere is not a folder, expected') as raised:
         compute_features_bach10rwc.main([*rwc_flags(trees), '--rwc', str(trees / 'nowhere')])
+    assert not isinstance(raised.value, UsageError)
 
 
 def test_a_piece_that_fails_does_not_stop_the_others(trees, lines):

@@ -263,7 +263,7 @@ def test_names_epochs_and_folders(monkeypatch, tmp_path, module, args, name, epo
     ('bach10', ['--db', 'DB', '--feature_path', 'none'], 1, 'there is no folder of features none: compute them first'),
     ('bach10', ['--db', 'DB', '--dbs', 'DB'], 1, 'there is no '),
     ('Sibelius', ['--db', 'DB'], 2, 'the features are in <dbs>/transforms/t3_synth_aug_more: give --dbs, or'),
-    ('Sibelius', ['--db', 'DB', '--dbs', 'none'], 2, '--dbs none is not a folder, expected that of Bach10 Sibelius'),
+    ('Sibelius', ['--db', 'DB', '--dbs', 'none'], 1, '--dbs none is not a folder, expected that of Bach10 Sibelius'),
     ('Sibelius', ['--db', 'DB', '--dbs', 'DBS', '--gt', '2'], 2, "got '2', expected 0 or 1"),
     ('rwc', ['--db', 'DB', '--dbs', 'DBS', '--feature_path', 'none'], 1, 'cannot read the folder none'),
     ('rwc', ['--db', 'DB', '--dbs', 'DBS', '--skip', '1'], 1, 'cannot read the model DB'),

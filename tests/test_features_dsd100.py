@@ -285,7 +285,7 @@ def test_wrong_usage(script, tmp_path):
     done = script(SCRIPT)
     assert done.returncode == 2 and '--db' in done.stderr
     done = script(SCRIPT, '--db', tmp_path / 'nowhere')
-    assert done.returncode == 2 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
+    assert done.returncode == 1 and 'nowhere is not a folder, expected that of the dataset' in done.stderr
     (tmp_path / 'train').mkdir()
     done = script(SCRIPT, '--db', tmp_path)
     assert done.returncode == 1 and 'holds no songs of the subset Dev of MUSDB18-HQ' in done.stderr

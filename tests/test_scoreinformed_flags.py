@@ -79,7 +79,7 @@ def test_a_model_of_another_timing_is_not_taken(script, tmp_path, there, args, m
     (['--network', 'harmonic', '--function', 'build_ca_1x1'], 2, '--network harmonic has no other form'),
     (['--network', 'harmonic', '--timbre_model_path', __file__], 2, 'leave out --timbre_model_path'),
     (['--function', 'build_ca_1x1', '--bottleneck', '9'], 2, 'has no bottleneck: leave out --bottleneck'),
-    (['--timbre_model_path', 'none'], 2, '--timbre_model_path none: there is no such file'),
+    (['--timbre_model_path', 'none'], 1, '--timbre_model_path none: there is no such file'),
     (['--nepochs', '0', '--nepochs_adam', '0'], 2, '--nepochs 0 trains nothing, expected 1 or more'),
     (['--nepochs_adam', '0', '--learning_rate', '1'], 2, '--learning_rate is of Adam: give --nepochs_adam too'),
     (['--gt', '0'], 1, 'has no features of the timing original for every piece'),

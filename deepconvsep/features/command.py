@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from deepconvsep import command, files, jobs, lock, process
-from deepconvsep.errors import InputError, UsageError
+from deepconvsep.errors import InputError
 from deepconvsep.features import folder, making, songs
 from deepconvsep.features.plan import clear, is_finished, make_plans
 from deepconvsep.features.tensors import MAGNITUDES, tagged
@@ -45,7 +45,7 @@ def parse(flags, argv, *folders):
     command.enable_default_logging('WARNING' if args.quiet else 'INFO')
     for name in ('db', *folders):
         if not os.path.isdir(getattr(args, name)):
-            raise UsageError('--%s %s is not a folder, expected that of the dataset' % (name, getattr(args, name)))
+            raise InputError('--%s %s is not a folder, expected that of the dataset' % (name, getattr(args, name)))
     args.feature_path = args.feature_path.replace('<db>', args.db, 1)
     return args
 

@@ -2,7 +2,7 @@
 import os
 
 from deepconvsep import command, process
-from deepconvsep.errors import UsageError
+from deepconvsep.errors import InputError, UsageError
 from deepconvsep.network import architecture
 from deepconvsep.training import program
 from examples.bach10 import recipe
@@ -73,7 +73,7 @@ def run(flags, folders, recipe=recipe.RECIPE):
         if getattr(flags, name) is not None:
             logger.warning('--%s has no effect in this script', name)
     if flags.dbs and not os.path.isdir(flags.dbs):
-        raise UsageError('--dbs %s is not a folder, expected that of Bach10 Sibelius' % flags.dbs)
+        raise InputError('--dbs %s is not a folder, expected that of Bach10 Sibelius' % flags.dbs)
     if flags.skip_sep and 'scale_factor_test' in flags.given:
         raise UsageError('--scale_factor_test is for the separation of the test songs: leave it out, or --skip_sep')
     paths = []

@@ -50,7 +50,7 @@ def has_notes(folder):
 def run(flags):
     """Train and separate the test songs; return the exit code."""
     if flags.timbre_model_path and not os.path.isfile(flags.timbre_model_path):
-        raise UsageError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
+        raise InputError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
     if flags.skip_sep:
         refuse_scores(flags)
     base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
