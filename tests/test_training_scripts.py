@@ -198,6 +198,7 @@ def test_ikala_from_features_to_separated_clips(script, tmp_path):
     (['--db', '.'], 1, '. has the folders of no dataset, expected either Mixtures and Sources'),
     (['--db', '.', '--skip_sep'], 1, 'there is no folder of features ./transforms/t1'),
     (['--db', '.', '--scale_factor', '0'], 2, "got '0', expected a number above 0"),
+    (['--db', '.', '--seed', '4294967296'], 2, '--seed is 4294967296, expected a whole number, 0 to 4294967295'),
     (['--db', '.', '--overlap', '30'], 2, '--overlap is 30, expected less than --time_context 30'),
     (['--db', '.', '--model', '../x'], 2, "--model is '../x', expected a name without folders"),
     (['--db', '.', '--validation', '1'], 2, 'expected a share from 0'),

@@ -91,6 +91,8 @@ def run(flags, recipe, feature_paths, **at_test):
         raise UsageError('--resume continues a run and --overwrite starts it anew: give one of them')
     if os.path.basename(flags.model) != flags.model or flags.model.strip() in ('', os.curdir, os.pardir):
         raise UsageError('--model is %r, expected a name without folders' % flags.model)
+    if flags.seed >= 2 ** 32:
+        raise UsageError('--seed is %d, expected a whole number, 0 to %d' % (flags.seed, 2 ** 32 - 1))
     refuse_idle(flags)
     if not os.path.isdir(flags.db):
         raise InputError('the dataset %s is not a folder that can be read: check --db' % flags.db)
