@@ -124,53 +124,80 @@ def outputs(network, params, power, rows, math):
     array, shape (windows * instruments, frames, bins)
         Positive.
     """
-    values, windows, instruments = iter(params), power.shape[0], network.branches
-    pitches, groups, sounding = rows
-    count, length = sounding.shape[0], sounding.shape[1]
-    window, on = groups // instruments, sounding[:, :, None]
-
-    def spread(strengths):
-        return math.spread(strengths, groups, pitches, windows * instruments)
-
-    def collect(spectra):
-        return math.collect(spectra, groups, pitches)
-
-    def total(spectra):
-        """Of all instruments of a window, for each of them: (windows, 1, frames, bins)."""
-        return by_window(spectra).sum(axis=1, keepdims=True)
-
-    def by_window(spectra):
-        return spectra.reshape((windows, instruments, length, network.feat_size))
-
-    def dense(value, weights, bias):
-        flat = math.dot(value.reshape((count * length, value.shape[2])), weights) + bias
-        return flat.reshape((count, length, bias.shape[0]))
-
-    reference = (power.mean(axis=2).mean(axis=1) + SILENCE)[window][:, None, None]
-    heard = SCALE * math.log(math.collect(power, window, pitches) / reference + LEAST_POWER)
-    claims = spread(on + 0 * heard)
-    others = (total(claims) - by_window(claims)).reshape(claims.shape)
-    claimed = collect(math.minimum(others, 1))
-    played = math.eye(instruments, dtype=power.dtype)[groups % instruments][:, None, :] + 0 * on
-    height = (pitches.astype(power.dtype)[:, None, None] - 60) / 12 * on
-    seen = found = math.concatenate([heard, claimed, heard * (1 - claimed), played, height, on], axis=2)
-    member = math.eye(windows * instruments, dtype=power.dtype)[groups]
-    frames_of = math.dot(member.T, sounding.sum(axis=1))[:, None] + 1
-    hidden = amplitude = None
+    at = _Pitches(network, power.shape[0], rows, math)
+    values, on = iter(params), at.on
+    heard, seen = features(at, power)
+    found, hidden, amplitude = seen, None, None
     for turn in range(network.passes):
         weights, known = next(values), 0
         if turn:
-            share = collect((by_window(amplitude) / total(amplitude)).reshape(amplitude.shape))
+            share = at.collect((at.by_window(amplitude) / at.total(amplitude)).reshape(amplitude.shape))
             found = math.concatenate([seen, share, heard + SCALE * math.log(share + LEAST_SHARE)], axis=2)
-            # what it knows of all pitches of the instrument: the mean over the frames in which they sound
-            mean = math.dot(member.T, hidden.sum(axis=1)) / frames_of
-            known = math.dot(math.dot(member, mean), next(values))[:, None, :]
-        hidden = math.maximum(dense(found, weights, next(values)) + known, 0) * on
+            known = math.dot(at.mean_of_instrument(hidden), next(values))[:, None, :]
+        hidden = math.maximum(at.dense(found, weights, next(values)) + known, 0) * on
         for dilation in network.dilations:
             rest = hidden[:, :dilation] * 0
-            taps = [math.concatenate([rest, hidden[:, :length - dilation]], axis=1), hidden,
+            taps = [math.concatenate([rest, hidden[:, :at.length - dilation]], axis=1), hidden,
                     math.concatenate([hidden[:, dilation:], rest], axis=1)]
-            hidden = hidden + on * math.maximum(dense(math.concatenate(taps, axis=2), next(values), next(values)), 0)
-        strength = dense(hidden, next(values), next(values)) + heard / SCALE
-        amplitude = math.sqrt(spread(math.exp(math.clip(strength, -LARGEST, LARGEST)) * on) + FLOOR ** 2)
+            rectified = math.maximum(at.dense(math.concatenate(taps, axis=2), next(values), next(values)), 0)
+            hidden = hidden + on * rectified
+        strength = at.dense(hidden, next(values), next(values)) + heard / SCALE
+        amplitude = math.sqrt(at.spread(math.exp(math.clip(strength, -LARGEST, LARGEST)) * on) + FLOOR ** 2)
     return amplitude
+
+
+def features(at, power):
+    """What the network sees before it has found anything: (rows, frames, harmonics) and (rows, frames, features).
+
+    The first, which is part of the second, is the logarithm of the power at the harmonics; `at` is a :class:`_Pitches`.
+    """
+    math, on, pitches = at.math, at.on, at.pitches
+    reference = (power.mean(axis=2).mean(axis=1) + SILENCE)[at.window][:, None, None]
+    heard = SCALE * math.log(math.collect(power, at.window, pitches) / reference + LEAST_POWER)
+    claims = at.spread(on + 0 * heard)
+    others = (at.total(claims) - at.by_window(claims)).reshape(claims.shape)
+    claimed = at.collect(math.minimum(others, 1))
+    instruments = at.network.branches
+    played = math.eye(instruments, dtype=power.dtype)[at.groups % instruments][:, None, :] + 0 * on
+    height = (pitches.astype(power.dtype)[:, None, None] - 60) / 12 * on
+    return heard, math.concatenate([heard, claimed, heard * (1 - claimed), played, height, on], axis=2)
+
+
+class _Pitches:
+    """What a harmonic network looks at, a row for each pitch of an instrument in a window, and sums over the rows.
+
+    Parameters are those of :func:`outputs`; spectra have the shape (windows * instruments, frames, bins).
+    """
+
+    def __init__(self, network, windows, rows, math):
+        self.network, self.windows, self.math = network, windows, math
+        self.pitches, self.groups, self.sounding = rows
+        self.count, self.length = self.sounding.shape[0], self.sounding.shape[1]
+        self.window, self.on = self.groups // network.branches, self.sounding[:, :, None]
+
+    def spread(self, strengths):
+        """The spectra that the harmonics of all rows add up to."""
+        return self.math.spread(strengths, self.groups, self.pitches, self.windows * self.network.branches)
+
+    def collect(self, spectra):
+        """What each row's harmonics have in the spectrum of its instrument."""
+        return self.math.collect(spectra, self.groups, self.pitches)
+
+    def total(self, spectra):
+        """Of all instruments of a window, for each of them: (windows, 1, frames, bins)."""
+        return self.by_window(spectra).sum(axis=1, keepdims=True)
+
+    def by_window(self, spectra):
+        """The same as (windows, instruments, frames, bins)."""
+        return spectra.reshape((self.windows, self.network.branches, self.length, self.network.feat_size))
+
+    def dense(self, value, weights, bias):
+        """A layer whose units are the last axis."""
+        flat = self.math.dot(value.reshape((self.count * self.length, value.shape[2])), weights) + bias
+        return flat.reshape((self.count, self.length, bias.shape[0]))
+
+    def mean_of_instrument(self, hidden):
+        """For each row the mean over all rows of its instrument, and the frames in which they sound: (rows, units)."""
+        member = self.math.eye(self.windows * self.network.branches, dtype=hidden.dtype)[self.groups]
+        frames = self.math.dot(member.T, self.sounding.sum(axis=1))[:, None] + 1
+        return self.math.dot(member, self.math.dot(member.T, hidden.sum(axis=1)) / frames)
