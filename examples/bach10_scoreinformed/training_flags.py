@@ -53,41 +53,61 @@ def run(flags):
         raise InputError('--timbre_model_path %s: there is no such file' % flags.timbre_model_path)
     if flags.skip_sep:
         refuse_scores(flags)
-    base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
+    timings = Timings(flags)
+    if flags.skip_train and len(timings.trained) > 1:
+        raise UsageError('there are %s: give --gt 0 or 1, or another --model with --skip_train'
+                         % ' and '.join(map(timings.model_path, timings.trained)))
+    flags.model = timings.name((flags.skip_train and timings.trained or timings.styles)[0])
+    return training_flags.run(flags, timings.folders, recipe.RECIPE)
 
-    styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
 
-    def name(style):
-        return '_'.join([base] + [style] * (style is not None) + ['tm'] * bool(flags.timbre_model_path))
+class Timings:
+    """The timings of scores that the flags leave open, with their features and models.
 
-    def folders(path):
-        flat = flags.gt is None and os.path.isdir(path)
+    A timing is one of :data:`STYLES`, or None for pieces as they are.
+
+    Attributes
+    ----------
+    styles : tuple of str
+        In the order in which they are looked for.
+    trained : list of str or None
+        Those that there is a model of.
+    """
+
+    def __init__(self, flags):
+        self._flags = flags
+        self._base = flags.model + ('_x' if flags.function == 'build_ca_1x1' else '')
+        self.styles = STYLES if flags.gt is None else STYLES[:1] if flags.gt else STYLES[1:]
+        self.trained = [style for style in (((None,) if flags.gt is None else ()) + self.styles)
+                        if os.path.exists(self.model_path(style))]
+
+    def name(self, style):
+        """The name of a model."""
+        return '_'.join([self._base] + [style] * (style is not None) + ['tm'] * bool(self._flags.timbre_model_path))
+
+    def model_path(self, style):
+        """Where a model lies."""
+        return checkpoint.model_path(self._flags.output or self._flags.db, self.name(style))
+
+    def folders(self, path):
+        """The folders of features below `path`, of the first timing that all pieces have; the flags name its model."""
+        flat = self._flags.gt is None and os.path.isdir(path)
         if flat and any(file.endswith(tensors.MAGNITUDES + '.data') for file in os.listdir(path)):
-            flags.model = name(None)   # of pieces as they are, which have one timing
+            self._flags.model = self.name(None)   # of pieces as they are, which have one timing
             return [path]
-        found = {style: [os.path.join(path, piece, style) for piece in data.pieces(path)] for style in styles}
+        found = {style: [os.path.join(path, piece, style) for piece in data.pieces(path)] for style in self.styles}
         for ready in (has_notes, os.path.isdir):   # those without notes are named where they are read
-            for style in styles:
+            for style in self.styles:
                 if all(map(ready, found[style])):
-                    flags.model = name(style)
-                    refuse_other(style)
+                    self._flags.model = self.name(style)
+                    self._refuse_other(style)
                     return found[style]
         raise InputError('%s has no features of the timing %s for every piece: compute them with '
-                         'compute_features_bach10rwc.py' % (path, ' or '.join(styles)))
+                         'compute_features_bach10rwc.py' % (path, ' or '.join(self.styles)))
 
-    def model_path(style):
-        return checkpoint.model_path(flags.output or flags.db, name(style))
-
-    def refuse_other(style):
-        other = [found for found in trained if found not in (None, style)]
-        if flags.resume and other and style not in trained:
+    def _refuse_other(self, style):
+        """Raise UsageError when --resume is for a timing without a model, and there is one of the other."""
+        other = [found for found in self.trained if found not in (None, style)]
+        if self._flags.resume and other and style not in self.trained:
             raise UsageError('--resume finds no %s, but %s: give --gt %d to go on with that'
-                             % (model_path(style), model_path(other[0]), other[0] == STYLES[0]))
-
-    trained = [style for style in (((None,) if flags.gt is None else ()) + styles)
-               if os.path.exists(model_path(style))]
-    if flags.skip_train and len(trained) > 1:
-        raise UsageError('there are %s: give --gt 0 or 1, or another --model with --skip_train'
-                         % ' and '.join(map(model_path, trained)))
-    flags.model = name((flags.skip_train and trained or styles)[0])
-    return training_flags.run(flags, folders, recipe.RECIPE)
+                             % (self.model_path(style), self.model_path(other[0]), other[0] == STYLES[0]))
