@@ -49,6 +49,23 @@ SYMBOLS = {'bassoon': 'FG', 'clarinet': 'CL', 'saxophone': 'TS', 'violin': 'VN'}
 
 def main(argv=None):
     """Build one of the three trees by the flags `argv`; return the exit code."""
+    args = parse(argv)
+    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    check(args)
+    files.make_folder(args.out)
+    made_by = {name: getattr(args, name) for name in ('layout', 'banks', 'chorales', 'beats', 'note_seconds',
+                                                      'vary_timbre', 'seed')}
+    if args.relatives:   # folders from before there were any do not name them
+        made_by['relatives'] = True
+    made_by.update(sounds(args))
+    folder.check_record(args.out, made_by, name=layout.SYNTHESIS, remedy='choose another --out', what='sounds')
+    work, items = choose_work(args)
+    outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
+    return features.conclude(outcomes, 'recordings', args.out)
+
+
+def parse(argv):
+    """The flags `argv`."""
     parser = command.Parser(prog='synthesize.py', description=__doc__.split('\n')[0])
     parser.add_arg('layout', choices=['bach10', 'sibelius', 'rwc'], help='which data set to imitate')
     parser.add_arg('--out', type=command.path, required=True, help='folder to build it in')
@@ -74,8 +91,11 @@ def main(argv=None):
     parser.add_arg('--nprocs', type=command.positive_int, default=process.spare_cores(),
                    help='number of processes')
     parser.add_arg('--quiet', action='store_true', help='no progress, only warnings')
-    args = parser.parse_args(argv)
-    command.enable_default_logging('WARNING' if args.quiet else 'INFO')
+    return parser.parse_args(argv)
+
+
+def check(args):
+    """Raise UsageError for flags that contradict each other, and InputError when a bank is not there."""
     if len(set(args.banks)) < len(args.banks) or len(args.banks) > 3:
         raise UsageError('--banks %s: expected one to three different ones' % ' '.join(args.banks))
     if args.beats is not None and args.beats < 4:
@@ -87,30 +107,24 @@ def main(argv=None):
     soundfonts.check([name for name in args.banks if name != RECORDED])
     if RECORDED in args.banks:
         recorded.check(args.recorded)
+
+
+def choose_work(args):
+    """What makes a recording, and the recordings that the flags ask for; both as :func:`jobs.run` wants them."""
     players = {name: functools.partial(recorded.play, os.path.abspath(args.recorded)) if name == RECORDED
                else functools.partial(soundfonts.play, name) for name in args.banks}
-    files.make_folder(args.out)
-    made_by = {name: getattr(args, name) for name in ('layout', 'banks', 'chorales', 'beats', 'note_seconds',
-                                                      'vary_timbre', 'seed')}
-    if args.relatives:   # folders from before there were any do not name them
-        made_by['relatives'] = True
-    made_by.update(sounds(args))
-    folder.check_record(args.out, made_by, name=layout.SYNTHESIS, remedy='choose another --out', what='sounds')
     if args.layout == 'rwc':
         files.make_folder(os.path.join(args.out, 'mat'))
         items = [(name, musician) for name in recipe.INSTRUMENTS for musician in rwc.CASES]
-        work = functools.partial(make_samples, args.out, players, args.note_seconds)
-    else:
-        styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
-        items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
-        work = functools.partial(make_piece, args.out, players, args.layout, args.beats, args.vary_timbre,
-                                 args.relatives, args.seed)
-        others = sorted(name for name in set(os.listdir(args.out)) - {item[0] for item in items} if name[:1].isdigit())
-        if others:
-            logger.warning('%s holds %d pieces more than are asked for, such as %s: they stay, and count wherever it '
-                           'is used', args.out, len(others), others[0])
-    outcomes = jobs.run(work, items, args.nprocs, unit='recording', quiet=args.quiet)
-    return features.conclude(outcomes, 'recordings', args.out)
+        return functools.partial(make_samples, args.out, players, args.note_seconds), items
+    styles = ['gt'] if args.layout == 'bach10' else sorted(recipe.SCORE_ENDINGS)
+    items = [(piece, number, style) for piece, number in choose(args).items() for style in styles]
+    others = sorted(name for name in set(os.listdir(args.out)) - {item[0] for item in items} if name[:1].isdigit())
+    if others:
+        logger.warning('%s holds %d pieces more than are asked for, such as %s: they stay, and count wherever it '
+                       'is used', args.out, len(others), others[0])
+    return functools.partial(make_piece, args.out, players, args.layout, args.beats, args.vary_timbre,
+                             args.relatives, args.seed), items
 
 
 def sounds(args):

@@ -50,6 +50,39 @@ PROTOCOLS = ('within', 'across')
 
 def main(argv=None):
     """Run the experiments of the flags `argv`; return the exit code."""
+    args = parse(argv)
+    command.enable_default_logging('WARNING')
+    if args.untrained:
+        untrained.import_librosa()
+    db, output, results = (os.path.join(args.out, name) for name in ('tree', 'output', 'results'))
+    if os.path.exists(os.path.join(db, layout.COUNT_FILE)):
+        frets_on_fire.check(db, args.songs, args.seconds)
+    else:
+        run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds, '--quiet')
+    clips = by_song(clip.name for clip in layout.clips(db))
+    chosen, tested = choose_songs(args, clips)
+    names = [name for some in tested.values() for name in some]
+    for name in names:
+        write_bounds(db, output, name)
+    if args.untrained:
+        run(HERE, 'untrained.py', '--db', db, '--output', output, '--methods', *args.untrained, '--clips', *names,
+            '--nprocs', args.nprocs, '--quiet')
+    of_method = dict.fromkeys([*bounds.METHODS, *args.untrained], tested)
+    seconds, of_network = train_networks(args, db, clips, chosen, tested)
+    of_method.update(of_network)
+    run(ROOT, 'evaluation/evaluate_SS_iKala.py', '--db', db, '--estimates', output, '--output', results, '--method',
+        *of_method, '--allow_missing', '--nprocs', args.nprocs, '--quiet', silent=True)
+    scores = {method: collect(os.path.join(results, 'test_' + method), songs) for method, songs in of_method.items()}
+    for method, times in seconds.items():
+        scores[method]['seconds_of_training'] = times
+    files.write_json(os.path.join(args.out, 'scores.json'), {
+        'epochs': args.epochs, 'test_clips': args.test_clips, 'clips': len(names), 'methods': scores})
+    print(format_table(scores))
+    return 0
+
+
+def parse(argv):
+    """The flags `argv`."""
     parser = command.Parser(prog='experiment.py', description=__doc__.split('\n')[0])
     parser.add_arg('--out', type=command.path, required=True, help='folder for everything')
     parser.add_arg('--songs', type=command.path, default=frets_on_fire.INSTALLED, help='as that of frets_on_fire.py')
@@ -70,16 +103,11 @@ def main(argv=None):
                    help='test on the first so many clips of each song; 0: on all')
     parser.add_arg('--seconds', type=command.positive_int, default=frets_on_fire.SECONDS, help='length of the clips')
     parser.add_arg('--nprocs', type=command.positive_int, default=1, help='clips evaluated at the same time')
-    args = parser.parse_args(argv)
-    command.enable_default_logging('WARNING')
-    if args.untrained:
-        untrained.import_librosa()
-    db, output, results = (os.path.join(args.out, name) for name in ('tree', 'output', 'results'))
-    if os.path.exists(os.path.join(db, layout.COUNT_FILE)):
-        frets_on_fire.check(db, args.songs, args.seconds)
-    else:
-        run(HERE, 'frets_on_fire.py', '--out', db, '--songs', args.songs, '--seconds', args.seconds, '--quiet')
-    clips = by_song(clip.name for clip in layout.clips(db))
+    return parser.parse_args(argv)
+
+
+def choose_songs(args, clips):
+    """The folds of the flags, by protocol and number of songs to train on; and the clips to test on, by song."""
     chosen = {(protocol, count): choose(fewer(folds(list(clips), protocol), count), args.folds)
               for protocol in args.protocols for count in args.train_songs}
     tested = {song: clips[song][:args.test_clips or None] for song in clips
@@ -87,13 +115,20 @@ def main(argv=None):
     if not tested:
         raise InputError('--folds %s: there are %s' % (' '.join(args.folds), ', '.join(
             name for protocol in args.protocols for name, _, _ in folds(list(clips), protocol))))
-    names = [name for some in tested.values() for name in some]
-    for name in names:
-        write_bounds(db, output, name)
-    if args.untrained:
-        run(HERE, 'untrained.py', '--db', db, '--output', output, '--methods', *args.untrained, '--clips', *names,
-            '--nprocs', args.nprocs, '--quiet')
-    seconds, of_method = {}, dict.fromkeys([*bounds.METHODS, *args.untrained], tested)
+    return chosen, tested
+
+
+def train_networks(args, db, clips, chosen, tested):
+    """Train the networks on the folds `chosen` and separate what they left out, unless that is done.
+
+    Returns
+    -------
+    seconds : dict
+        By method, those of its trainings, as of :func:`run_fold`.
+    of_method : dict
+        By method, the clips that it has separated, by song.
+    """
+    seconds, of_method = {}, {}
     for network in args.networks:
         features = compute_features(args, db, network.partition('+')[2])
         for (protocol, count), made in chosen.items():
@@ -101,15 +136,7 @@ def main(argv=None):
                 method = '%s_%s' % (network, protocol) + ('_of_%d' % count if count else '')
                 seconds[method] = [run_fold(args, db, features, network, method, *fold, clips, tested) for fold in made]
                 of_method[method] = {song: tested[song] for song in tested if any(song in fold[2] for fold in made)}
-    run(ROOT, 'evaluation/evaluate_SS_iKala.py', '--db', db, '--estimates', output, '--output', results, '--method',
-        *of_method, '--allow_missing', '--nprocs', args.nprocs, '--quiet', silent=True)
-    scores = {method: collect(os.path.join(results, 'test_' + method), songs) for method, songs in of_method.items()}
-    for method, times in seconds.items():
-        scores[method]['seconds_of_training'] = times
-    files.write_json(os.path.join(args.out, 'scores.json'), {
-        'epochs': args.epochs, 'test_clips': args.test_clips, 'clips': len(names), 'methods': scores})
-    print(format_table(scores))
-    return 0
+    return seconds, of_method
 
 
 def by_song(names):
