@@ -48,7 +48,6 @@ def separate(argv):
     """Separate files; the model says into what. Returns the exit code."""
     from deepconvsep import recipes
     from deepconvsep.models import known, store
-    from deepconvsep.network import architecture
     from deepconvsep.recipes import bach10_scoreinformed
     from deepconvsep.separation import program
     every = dataclasses.replace(bach10_scoreinformed.SEPARATION, sources=('the first source',),
@@ -58,8 +57,8 @@ def separate(argv):
                            'score-informed models, --method network+nmf is for those of chorales.'
                            ).parse_args(argv)
     inputs = program.start(flags)
-    loaded = store.load(known.locate(flags.mfile), architecture.KNOWN, 'deepconvsep')
-    recipe = recipes.of_network(loaded.network)
+    loaded = store.load(known.locate(flags.mfile), None, 'deepconvsep')
+    recipe = recipes.of_model(loaded)
     if flags.mfile == recipes.DEFAULT_MODEL:
         program.logger.warning('%s separates, into %s; for other music give another model with -m ("deepconvsep '
                                'models" lists them)', flags.mfile, ', '.join(recipe.sources))

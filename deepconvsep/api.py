@@ -8,7 +8,6 @@ import numpy as np
 from deepconvsep import command, recipes
 from deepconvsep.errors import InputError
 from deepconvsep.models import known, store
-from deepconvsep.network import architecture
 from deepconvsep.score import read_score
 from deepconvsep.score.guide import ScoreGuide
 from deepconvsep.separation import engines
@@ -65,8 +64,8 @@ class Separator:
     """
 
     def __init__(self, model=recipes.DEFAULT_MODEL, engine=None, batch_size=32, method='network'):
-        loaded = store.load(known.locate(os.fspath(model)), architecture.KNOWN, 'deepconvsep')
-        self._recipe = recipes.of_network(loaded.network)
+        loaded = store.load(known.locate(os.fspath(model)), None, 'deepconvsep')
+        self._recipe = recipes.of_model(loaded)
         self.network, self.settings = loaded.network, loaded.settings or self._recipe.legacy_settings
         self.sources = self.settings.sources
         if method not in self._recipe.methods:

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def test_names_that_are_not_there():
 
 def test_every_network_has_a_recipe_that_fits_it():
     for network in architecture.KNOWN:
-        recipe = recipes.of_network(network)
+        recipe = recipes.of_model(SimpleNamespace(network=network))
         assert len(recipe.sources) == len(network.outputs)
         assert (recipe.settings.score is not None) == (network.channels > 1)
 

@@ -1,4 +1,5 @@
 """model.py, architecture.py, unpickle.py: files of the original, hostile files, and files of the wrong network."""
+import dataclasses
 import errno
 import json
 import os
@@ -96,6 +97,15 @@ def test_a_model_that_cannot_be_saved_leaves_the_former_one_whole(tmp_path, monk
     loaded = store.load(path, recipe.NETWORKS, 'separate_dsd')
     assert loaded.settings == recipe.SETTINGS and all((param == 1).all() for param in loaded.params)
     assert sorted(os.listdir(tmp_path)) == ['model.json', 'model.pkl']
+
+
+def test_a_network_without_the_outputs_that_it_names_is_refused():
+    with pytest.raises(ValueError, match=r'2 decoders of 1 channels have outputs 0 to 1, got outputs \(0, 1, 2, 3\)'):
+        dataclasses.replace(architecture.DSD100, decoders=(0, 1))
+    network = dataclasses.replace(architecture.DSD100, decoders=(0, 1), outputs=None, biases=None)
+    assert network.outputs == (0, 1) and network.biases == 2
+    with pytest.raises(ValueError, match='give outputs=None and biases=None for all'):
+        dataclasses.replace(network, decoders=(0, 2))
 
 
 def test_npz(tmp_path):

@@ -98,9 +98,12 @@ def all_commands(name):
     return commands(text_of(name)) + [('.', words) for words in commands_in_prose(text_of(name))]
 
 
+#: Scripts that a document makes; tests/test_own_data.py runs the commands of that.
+MADE = 'guitar/'
+
 PYTHON = sorted({(name, folder, tuple(words)) for name in DOCUMENTS for folder, words in all_commands(name)
-                 if words[0] == 'python' and words[1] not in ('-c', '-m') or words[:2] == ['python', '-m']
-                 and words[2] not in ('pip', 'venv', 'pytest', 'http.server')})
+                 if words[0] == 'python' and not words[1].startswith(('-c', '-m', MADE))
+                 or words[:2] == ['python', '-m'] and words[2] not in ('pip', 'venv', 'pytest', 'http.server')})
 RUN = sorted({words for name, folder, words in PYTHON
               # in prose a script without arguments is only named
               if (named_script(folder, words)[1] or (folder, list(words)) in commands(text_of(name)))

@@ -6,10 +6,9 @@ import math
 import os
 import sys
 
-from deepconvsep import command, files
+from deepconvsep import command, files, recipes
 from deepconvsep.errors import InputError
 from deepconvsep.models import known, store
-from deepconvsep.network import architecture
 
 
 def main(argv=None, prog='deepconvsep.models'):
@@ -54,11 +53,11 @@ def describe(path):
     InputError
         When it is damaged or of no known network.
     """
-    loaded = store.load(path, architecture.KNOWN, 'this project')
+    loaded = store.load(path, None, 'this project')
     beside = store.settings_path(path)
     lines = [path,
              '  network   ' + arrays(loaded.network),
-             '  script    ' + store.SCRIPTS[loaded.network.name],
+             '  script    ' + recipes.of_model(loaded).script,
              '  size      %.1f MB' % (os.path.getsize(path) / 1e6),
              '  SHA-256   %s, %s' % (files.sha256(path), 'as in ' + os.path.basename(beside) if loaded.settings
                                      else 'with nothing beside it to compare with')]
@@ -86,7 +85,8 @@ def scores(loaded):
 def arrays(network):
     """The name of a network and how many arrays and numbers it has.
 
-    >>> arrays(architecture.DSD100)
+    >>> from deepconvsep.network.architecture import DSD100
+    >>> arrays(DSD100)
     'DSD100 network, 15 arrays, 475,482 parameters'
     """
     shapes = network.param_shapes()

@@ -66,8 +66,9 @@ def load(path, expected, script, remedy=None):
     ----------
     path : str
         ``.pkl`` or ``.npz``.
-    expected : tuple of Architecture
-        The networks that the script can use.
+    expected : tuple of Architecture or None
+        The networks that the script can use. None: all of this project, and any other that is described beside the
+        model and needs no score.
     script : str
         Its name, for the message when the model is another script's.
     remedy : str, optional
@@ -88,7 +89,9 @@ def load(path, expected, script, remedy=None):
     network, settings, training = architecture.identify(shapes), None, {}
     if os.path.exists(beside):
         network, settings, training = _read_settings(beside, path, shapes)
-    if network is None or not any(_same_kind(network, other) for other in expected):
+    own = expected is None and settings is not None and settings.score is None
+    expected = architecture.KNOWN if expected is None else expected
+    if network is None or not (own or any(network.is_like(other) for other in expected)):
         held = 'an unknown network, first shapes %s' % ', '.join(map(str, shapes[:3])) if network is None \
             else 'the ' + network.name
         counts = ' or '.join('%d (%s)' % (len(other.param_shapes()), other.name) for other in expected)
@@ -111,11 +114,6 @@ def load(path, expected, script, remedy=None):
 
 #: Which script separates with it, by the name of the network.
 SCRIPTS = {network.name: recipe.script for recipe in recipes.ALL for network in recipe.networks}
-
-
-def _same_kind(network, other):
-    """Same network up to the sizes that a user may choose in training."""
-    return (network.name, network.decoders, network.channels) == (other.name, other.decoders, other.channels)
 
 
 def _read_settings(beside, path, shapes):

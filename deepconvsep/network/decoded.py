@@ -9,6 +9,11 @@ class Decoded:
 
     See :class:`deepconvsep.network.architecture.Architecture` for the fields `name`, `feat_size`, `decoders`,
     `channels`, `outputs`, `biases` and `time_context`.
+
+    Raises
+    ------
+    ValueError
+        When there are no such outputs, another number of biases, or a branch that no decoder names.
     """
 
     def __post_init__(self):
@@ -17,6 +22,11 @@ class Decoded:
             object.__setattr__(self, 'outputs', tuple(range(every)))
         if self.biases is None:
             object.__setattr__(self, 'biases', every)
+        if max(self.outputs) >= every or self.biases not in (every, len(self.outputs)) \
+                or set(self.decoders) != set(range(self.branches)):
+            raise ValueError('%d decoders of %d channels have outputs 0 to %d, got outputs %s and %d biases: give '
+                             'outputs=None and biases=None for all' % (len(self.decoders), self.channels, every - 1,
+                                                                       self.outputs, self.biases))
 
     @property
     def branches(self):
@@ -55,6 +65,10 @@ class Decoded:
         parts = {part for used, part, _ in self.places if used == branch}
         return parts.pop() if len(parts) == 1 else None
 
+    def is_like(self, other):
+        """Whether this is another network up to the sizes that a user may choose in training."""
+        return (self.name, self.decoders, self.channels) == (other.name, other.decoders, other.channels)
+
     def to_dict(self):
         """The numbers as a dictionary that JSON can hold."""
         values = {name: _listed(value) for name, value in dataclasses.asdict(self).items()}
@@ -76,11 +90,11 @@ class Decoded:
             if name != 'name' and not cls._fits(name, value):
                 raise InputError('%s gives the network %s = %.60r, expected whole numbers: restore the file'
                                  % (path, name, value))
-        network = cls(**{name: _tupled(value) for name, value in values.items()})
-        every = len(network.decoders) * network.channels
-        if network.smallest < 1 or max(network.outputs) >= every \
-                or set(network.decoders) != set(range(network.branches)) \
-                or network.biases not in (every, len(network.outputs)):
+        try:
+            network = cls(**{name: _tupled(value) for name, value in values.items()})
+        except ValueError:
+            network = None
+        if network is None or network.smallest < 1:
             raise InputError('%s describes a network that cannot be built: restore the file' % path)
         return network
 

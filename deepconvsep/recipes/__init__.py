@@ -1,5 +1,6 @@
 """What a separation must know besides the model, by the kind of music: sources, networks, settings, names of stems."""
 from deepconvsep.recipes import bach10, bach10_scoreinformed, dsd100, ikala
+from deepconvsep.recipes.base import SeparationRecipe
 
 ALL = tuple(module.SEPARATION for module in (dsd100, ikala, bach10, bach10_scoreinformed))
 
@@ -7,11 +8,13 @@ ALL = tuple(module.SEPARATION for module in (dsd100, ikala, bach10, bach10_score
 DEFAULT_MODEL = bach10.DEFAULT_MODEL
 
 
-def of_network(network):
-    """The recipe of a network.
+def of_model(loaded):
+    """The recipe of a :class:`deepconvsep.models.store.Model`.
 
-    >>> from deepconvsep.network import architecture
-    >>> of_network(architecture.IKALA).sources
-    ('voice', 'music')
+    A network that is none of this project's separates as its settings say, into stems that are called as its sources.
     """
-    return next(recipe for recipe in ALL if network.name in [other.name for other in recipe.networks])
+    for recipe in ALL:
+        if any(loaded.network.is_like(other) for other in recipe.networks):
+            return recipe
+    return SeparationRecipe(script='deepconvsep separate', sources=loaded.settings.sources, networks=(loaded.network,),
+                            settings=loaded.settings, legacy_settings=loaded.settings)
