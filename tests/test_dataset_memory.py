@@ -80,7 +80,7 @@ def test_memory_tells_of_its_end_when_it_is_free():
         assert (view == 2).all() and not traced, 'a view keeps it'
         before = tracemalloc.get_traced_memory()[0]
         del view
-        assert before - traced[0] >= 22 * 1000 * 8
+        assert before - traced[0] > .9 * 22 * 1000 * 8
     finally:
         tracemalloc.stop()
 
