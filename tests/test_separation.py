@@ -15,6 +15,7 @@ from deepconvsep.models import store
 from deepconvsep.network import architecture
 from deepconvsep.report import page as report
 from deepconvsep.separation import page
+from deepconvsep.separation.masking import Masking, NotFinite
 from deepconvsep.separation.separator import Separator
 from deepconvsep.separation.sound import separate_file
 from examples.dsd100 import recipe
@@ -156,6 +157,20 @@ def test_too_little_memory_is_the_fault_of_one_sound(separator, tmp_path, monkey
     with pytest.raises(InputError, match='x.wav: out of memory: try a smaller --batch_size'):
         separate_file(separator, str(tmp_path / 'x.wav'), [str(tmp_path / name) for name in 'abcd'], quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ['x.wav']
+
+
+def test_the_time_at_which_there_are_no_masks(separator):
+    """In the third batch of two windows, which start every 5 frames, the fourth frame of the second window."""
+    batches = []
+
+    def engine(frames, weights):
+        batches.append(frames)
+        fine = np.ones((len(weights), 30), bool)
+        fine[1, 3] = len(batches) < 3
+        return np.zeros((4, 35, 513), np.float32), fine
+    masking = Masking(engine, separator.network, separator.settings, 2, None)
+    with pytest.raises(NotFinite, match=r'no finite masks at %.2f s: ' % ((5 * 5 + 3) * 512 / 44100)):
+        list(masking.push(np.ones((1, 60, 513), np.complex64)))
 
 
 @pytest.mark.parametrize('synced', range(5))
