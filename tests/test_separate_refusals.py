@@ -1,4 +1,5 @@
 """What the separation scripts refuse or warn of, a line each."""
+import argparse
 import dataclasses
 import os
 import shutil
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from deepconvsep import recipes
+from deepconvsep.errors import UsageError
 from deepconvsep.formats import pickles
 from deepconvsep.models import store
 from deepconvsep.network import architecture
@@ -189,3 +191,25 @@ def test_links_are_followed_and_sounds_that_cannot_be_read_are_said(tmp_path, ca
     assert found == {str(tmp_path / 'in' / 'a.wav'): 'a', str(tmp_path / 'in' / 'linked' / 'c.opus'): 'linked/c'}
     assert 'since they cannot be read: %s; convert them' % (tmp_path / 'in' / 'b.m4a') in caplog.text
     assert 'notes.txt' not in caplog.text
+
+
+def test_a_sound_and_a_link_to_it_are_the_same_input(tmp_path):
+    (tmp_path / 'a.wav').write_bytes(b'')
+    os.symlink(str(tmp_path / 'a.wav'), str(tmp_path / 'b.wav'))
+    with pytest.raises(UsageError, match='b.wav is given twice'):
+        plan.gather([str(tmp_path / 'a.wav'), str(tmp_path / 'b.wav')], str(tmp_path / 'out'))
+
+
+def test_a_former_page_leads_to_nothing_outside_of_its_folder(tmp_path, caplog):
+    """A page may be of anybody: what is removed with it lies in its folder of pictures."""
+    folder = tmp_path / 'out'
+    (folder / 'report').mkdir(parents=True)
+    for path in (tmp_path / 'mine.png', folder / 'report' / '1-mixture.png'):
+        path.write_bytes(b'')
+    links = ('a_violin.wav', 'report/1-mixture.png', 'report/../../mine.png', str(tmp_path / 'mine.png'))
+    (folder / 'index.html').write_bytes(former.MARK + b' '.join(b'<a href="%s">' % link.encode() for link in links))
+    sound = str(tmp_path / 'a.wav')
+    former.remove([(sound, [str(folder / 'a_violin.wav')])], {sound: 'a'}, ('violin',), recipes.bach10.SEPARATION,
+                  argparse.Namespace(ifile=[sound], odir=str(folder), report=None))
+    assert os.listdir(str(folder)) == [] and (tmp_path / 'mine.png').exists()
+    assert 'index.html, which showed the stems that are replaced' in caplog.text
