@@ -1,5 +1,7 @@
 """Several inputs at a time: the same stems, and nothing that is said is lost."""
 import argparse
+import dataclasses
+import logging
 import os
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 import soundfile
 import terminal
 
-from deepconvsep import jobs
+from deepconvsep import jobs, recipes
+from deepconvsep.models import known, store
 from deepconvsep.separation import side_by_side
 from tests import sound_tree
 
@@ -81,6 +84,46 @@ def test_an_input_whose_processes_die_is_named(monkeypatch):
     failures = side_by_side.separate(plan, None, argparse.Namespace(path='m.pkl'), None, flags)
     assert failures == [('a.wav', 'a.wav: every worker that took it died (killed, or out of memory?): try fewer '
                                   'processes')]
+
+
+def test_every_warning_of_every_input_is_said(monkeypatch, caplog):
+    """What is no warning is about the process, and is said once."""
+    caplog.set_level('INFO')
+    said = [('engine', logging.INFO, 'NumPy separates'), ('audio', logging.WARNING, 'no samples')]
+    monkeypatch.setattr(jobs, 'run', lambda work, items, *rest, **more: [
+        jobs.Outcome(item, (None, said)) for item in items])
+    plan = [(name + '.wav', [name], None) for name in 'ab']
+    flags = argparse.Namespace(scheduler=None, nprocs=2, quiet=True)
+    assert side_by_side.separate(plan, None, argparse.Namespace(path='m.pkl'), None, flags) == []
+    assert caplog.messages == ['NumPy separates', 'no samples', 'no samples']
+
+
+@pytest.mark.parametrize('gpu, engine, nprocs, several', [
+    (False, None, None, True), (True, None, None, False), (True, 'numpy', None, True), (True, None, 2, True)])
+def test_a_gpu_has_one_process_unless_it_is_not_used(monkeypatch, gpu, engine, nprocs, several):
+    monkeypatch.setattr(side_by_side, 'wanted_gpu', lambda flags: gpu)
+    flags = argparse.Namespace(scheduler=None, nprocs=nprocs, engine=engine)
+    assert side_by_side.wanted(flags, 2) == several
+    assert not side_by_side.wanted(flags, 1)
+
+
+def test_a_process_makes_a_separator_for_each_model_and_its_settings(tmp_path):
+    """A worker of a cluster outlives a run: the next one may have another model of the same name."""
+    model, recipe = tmp_path / 'm.pkl', recipes.bach10.SEPARATION
+    shipped = store.load(known.locate('bach10_compact'), recipe.networks, 'a test')
+    flags = argparse.Namespace(method='network', engine='numpy', batch_size=4)
+    first = shipped.settings
+    second = dataclasses.replace(first, overlap=first.overlap - 1)
+
+    def made(settings):
+        return side_by_side._separator(recipe, str(model), settings, flags)
+    store.save(str(model), shipped.params, shipped.network, first, {})
+    one = made(first)
+    assert made(first) is one
+    assert made(second) is not one and made(second).settings == second
+    two = made(first)
+    os.utime(str(model), ns=(0, 0))
+    assert made(first) is not two
 
 
 def test_scores_travel_to_processes(script, tmp_path):
