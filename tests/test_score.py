@@ -99,9 +99,13 @@ def test_wrong_files_are_named(tmp_path):
 
 
 def test_backward_notes_are_reported(tmp_path, caplog):
-    notes = score.read_score(write(tmp_path / 'a.txt', '0,1,C4\n2,1,D4\n'))
-    assert '1 of 2 notes end before they begin' in caplog.text
+    notes = score.read_score(write(tmp_path / 'a.txt', '0,1,C4\n2,1,D4\n3,3,E4\n'))
+    assert '1 of 3 notes end before they begin' in caplog.text
     assert score.cut_notes(notes) == [Note(0., 1., 60)]
+
+
+def test_the_shortest_note_lasts_10_ms():
+    assert score.cut_notes([Note(0., .01, 60), Note(1., 1.0099, 62)]) == [Note(0., .01, 60)]
 
 
 # --- a stretch of a score -----------------------------------------------------------------------------
@@ -169,6 +173,22 @@ def test_midi_is_not_quantized(tmp_path):
     music21.stream.Score([part]).write('midi', fp=str(tmp_path / 'a.mid'))
     np.testing.assert_allclose(score.read_score(str(tmp_path / 'a.mid')),
                                [Note(.055, .51, 69), Note(.685, 1.14, 69)], atol=1e-3)
+
+
+def test_midi_of_two_channels(tmp_path):
+    """One key twice, which ends in the order of its beginnings; a note without length; the first tempo in track 2."""
+    mido = pytest.importorskip('mido', reason='mido is not installed (requirements/scores.txt)')
+
+    def track(*events):
+        return mido.MidiTrack([mido.Message(kind, channel=channel, note=note, time=time)
+                               for kind, channel, note, time in events])
+    played = track(('note_on', 0, 60, 0), ('note_on', 0, 60, 480), ('note_off', 0, 60, 480), ('note_off', 0, 60, 960),
+                   ('note_on', 0, 62, 0), ('note_off', 0, 62, 0), ('note_on', 3, 64, 0), ('note_off', 3, 64, 480))
+    played.insert(3, mido.MetaMessage('set_tempo', tempo=250000))   # 2 s after the beginning, four times as fast
+    slow = mido.MidiTrack([mido.MetaMessage('set_tempo', tempo=1000000)])
+    mido.MidiFile(ticks_per_beat=480, tracks=[played, slow]).save(str(tmp_path / 'a.mid'))
+    assert score.read_parts(str(tmp_path / 'a.mid')) == {
+        'part 1': [Note(0., 2., 60), Note(1., 2.5, 60)], 'part 2': [Note(2.5, 2.75, 64)]}
 
 
 def test_parts_are_chosen_by_name(duet):
