@@ -294,6 +294,13 @@ def test_all_scores_in_milliseconds(magnitudes):
     assert warnings == ['%s: all its notes lie behind the end of the sound, at 5.8 s' % name for name in NAMES]
 
 
+def test_flags_that_were_given_are_part_of_the_advice(magnitudes):
+    """What was moved by 4000 s before its times are divided by 1000 is moved by 4 s after that."""
+    guide = ScoreGuide([in_units(notes, 1000.) for notes in tune(1)], recipe.SETTINGS, played=(2., 4000.))
+    guide(0, magnitudes)
+    assert '(--score_tempo 2000 --score_offset 4.00)' in guide.warnings()[-1]
+
+
 def test_a_score_in_another_tempo(magnitudes):
     faster = [in_units(notes, 77. / 120) for notes in tune(1)]
     warning = named(faster, magnitudes)[-1]
