@@ -7,7 +7,7 @@ import pytest
 
 from deepconvsep import stft
 from deepconvsep.network import blend
-from deepconvsep.score import Note, masks, match, rows
+from deepconvsep.score import Note, masks, match, presence, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
 from deepconvsep.separation import engines
@@ -88,6 +88,20 @@ def test_a_score_that_ends_early_and_one_without_notes(magnitudes):
 def test_silence_and_a_short_sound_say_nothing(magnitudes):
     assert heard(tune(1), np.zeros((2000, 2049), np.float32)) == []
     assert heard(tune(2), magnitudes[:500]) == []
+
+
+def test_a_note_sounds_for_a_block_at_least():
+    blocks, pitches = np.nonzero(presence.roll([(3.2, 3.4, 60), (4.6, 6.4, 62), (-2., .6, 64), (-9., -8., 65)], 8))
+    assert sorted(zip(pitches.tolist(), blocks.tolist())) == [(60, 3), (62, 5), (64, 0)]
+
+
+def test_noise_behind_the_end_is_no_sound(magnitudes):
+    """60 dB below the music; at 40 dB below it counts."""
+    for level, said in (1e-3, []), (1e-2, ['the score ends at 20.0 s, the sound at 26.0 s: what is behind is separated '
+                                           'without a score']):
+        noise = np.random.RandomState(0).uniform(.9, 1., (517, 2049))
+        noise *= level * np.sqrt((magnitudes ** 2).sum(axis=1).max() / (noise ** 2).sum(axis=1))[:, None]
+        assert heard(tune(1), np.concatenate([magnitudes[:1722], noise.astype(np.float32)])) == said
 
 
 def test_blocks_do_not_matter(magnitudes):
@@ -225,9 +239,9 @@ def test_confinement_is_the_product_of_both_masks(monkeypatch):
 NAMES = ['bassoon_b.txt', 'clarinet_b.txt', 'saxophone_b.txt', 'violin_b.txt']
 
 
-def named(scores, magnitudes):
+def named(scores, magnitudes, traits=recipe.TRAITS):
     """What a guide that knows the instruments says."""
-    guide = ScoreGuide(scores, recipe.SETTINGS, names=NAMES, traits=recipe.TRAITS)
+    guide = ScoreGuide(scores, recipe.SETTINGS, names=NAMES, traits=traits)
     guide(0, magnitudes)
     return guide.warnings()
 
@@ -339,6 +353,9 @@ def test_exchanged_scores_of_one_range():
     [warning] = named([scores[0], scores[2], scores[1], scores[3]], magnitudes)
     assert warning == ('clarinet_b.txt and saxophone_b.txt look exchanged: the notes of saxophone_b.txt sound with the '
                        'weak even harmonics of a clarinet, those of clarinet_b.txt do not')
+    # of two instruments with weak even harmonics nobody knows whose they are
+    both = [dataclasses.replace(each, hollow=number in (0, 1)) for number, each in enumerate(recipe.TRAITS)]
+    assert named([scores[0], scores[2], scores[1], scores[3]], magnitudes, both) == []
 
 
 def test_exchanged_scores_whose_parts_lie_the_other_way_round():
