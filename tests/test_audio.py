@@ -130,10 +130,10 @@ def test_missing_file_and_folder(tmp_path):
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_are_refused(tmp_path, bad):
-    x = np.zeros(44100, np.float32)
-    x[22050] = bad
+    x = np.zeros(88200, np.float32)
+    x[77175] = bad   # in the second block
     soundfile.write(str(tmp_path / 'x.wav'), x, 44100, 'FLOAT')
-    with pytest.raises(InputError, match='holds NaN or infinity at 0.500 s'):
+    with pytest.raises(InputError, match='holds NaN or infinity at 1.750 s'):
         audio.read(str(tmp_path / 'x.wav'))
 
 
@@ -169,6 +169,17 @@ def test_every_format_that_was_cut_off_says_so(tmp_path, caplog, format):
     samples, _ = audio.read(str(path))
     assert 15000 < len(samples) < 35000
     assert 'x.%s is shorter than its header says: it was cut off' % format in caplog.text
+
+
+def test_a_file_that_is_longer_than_its_header_says_is_whole(tmp_path, caplog):
+    """Of W64, whose sizes are noted wherever they are not right."""
+    path = tmp_path / 'x.w64'
+    soundfile.write(str(path), np.full(1000, .5), 44100)
+    path.write_bytes(path.read_bytes() + bytes(800))
+    with audio.Reader(str(path)) as reader:
+        assert 'should be' in reader._file.extra_info
+        reader.check_whole()
+    assert len(audio.read(str(path))[0]) >= 1000 and not caplog.records
 
 
 class Failing:
@@ -228,17 +239,20 @@ def test_mp3_of_a_low_bit_rate_is_read_as_in_one_go(tmp_path):
     assert len(stems) == 4 and np.array_equal(audio.read(str(tmp_path / 'x.mp3'))[0][:, 0], whole)
 
 
-def test_the_length_of_an_mp3_may_be_an_estimate(tmp_path, caplog):
-    soundfile.write(str(tmp_path / 'x.mp3'), np.random.RandomState(1).normal(0, .1, 441000), 44100,
+@pytest.mark.parametrize('seconds, missing', [(10, 9000), (30, 13000)])
+def test_the_length_of_an_mp3_may_be_an_estimate(tmp_path, caplog, seconds, missing):
+    """Off by 8 frames of 1152 samples, or by 1 %."""
+    length = 44100 * seconds
+    soundfile.write(str(tmp_path / 'x.mp3'), np.random.RandomState(1).normal(0, .1, length), 44100,
                     bitrate_mode='CONSTANT', compression_level=.9)
     with audio.Reader(str(tmp_path / 'x.mp3')) as reader:
-        reader.frames += 4000
-        assert sum(map(len, reader.blocks())) == 441000
+        reader.frames += missing
+        assert sum(map(len, reader.blocks())) == length
     assert not caplog.records and not reader.cut_off
     with audio.Reader(str(tmp_path / 'x.mp3')) as reader:
         reader.frames += 20000
-        assert sum(map(len, reader.blocks())) == 441000 and reader.cut_off
-    assert 'it was cut off; 10.00 s were read' in caplog.text
+        assert sum(map(len, reader.blocks())) == length and reader.cut_off
+    assert 'it was cut off; %d.00 s were read' % seconds in caplog.text
 
 
 def test_recorded_circular_shift(golden, golden_json):
