@@ -60,6 +60,13 @@ def test_silence_has_no_notes():
     assert hear(np.zeros((2049, 0), np.float32), 34, 77) == []
 
 
+def test_a_note_goes_on_over_a_frame_of_another_one():
+    activations = np.zeros((2, 100), np.float32)
+    activations[0], activations[0, 40], activations[1, 40] = 1, 0, 1
+    [note] = heard.played(activations, 60, SETTINGS)
+    assert note.midi == 60 and abs(note.offset - note.onset - 100 * 512 / RATE) < 1e-9
+
+
 def test_learned_spectra_have_the_harmonics_of_the_instrument():
     """Only odd harmonics were found, for one note: others near it have the same, at their own frequencies."""
     found = np.zeros(2049, np.float32)
@@ -80,8 +87,10 @@ def test_together_tells_instruments_of_one_pitch_apart():
     """By their harmonics, whatever they start from."""
     spectra = [np.array([[.8, .2, 0, 0]], np.float32).T, np.array([[.2, .2, .3, .3]], np.float32).T]
     mixture = spectra[0] * [[3., 0., 1.]] + spectra[1] * [[0., 2., 1.]]
-    found = heard.together(mixture.astype(np.float32), spectra, [np.ones((1, 3), np.float32)] * 2)
-    np.testing.assert_allclose(np.vstack(found), [[3, 0, 1], [0, 2, 1]], atol=.1)
+    for second in 1, 0:
+        starts = [np.full((1, 3), level, np.float32) for level in (1, second)]
+        found = heard.together(mixture.astype(np.float32), spectra, starts)
+        np.testing.assert_allclose(np.vstack(found), [[3, 0, 1], [0, 2, 1]], atol=.1)
 
 
 @pytest.mark.parametrize('change', [.1, 1., 3.])
