@@ -147,6 +147,8 @@ def test_pieces_longer_than_40_seconds():
     # 86 frames a second from the beginning of each 40 s
     row = next(row for row in legacy[0] if row[2] == scores[0][165].midi and abs(row[0] - 7085) < 30)
     assert row[0] == round(80 * RATE / 512) + int(2.5 * 86) - 17
+    unequal = whole_piece([scores[0], scores[1][:2]], recipe.LEGACY_SETTINGS)
+    assert (unequal[..., 2] == 0).any() and not unequal[unequal[..., 2] == 0].any(), 'unused rows are 0'
 
 
 def test_a_guide_filters_as_the_training_does(magnitudes):
