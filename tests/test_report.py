@@ -326,6 +326,16 @@ def test_true_stems_of_another_sound(tmp_path, samples, rate):
         compare.check(str(tmp_path / 'mixture.wav'), {'a': str(tmp_path / 'a.wav')})
 
 
+def test_sounds_that_end_a_little_apart_share_the_shortest_length(tmp_path):
+    lengths = {'mixture': 2 * RATE, 'a': 2 * RATE - 4096, 'b': 2 * RATE + 4096}
+    paths = {name: str(tmp_path / (name + '.wav')) for name in lengths}
+    for number, (name, path) in enumerate(paths.items()):
+        soundfile.write(path, tone(3, 300 + 50 * number)[:lengths[name]], RATE)
+    true = {name: paths[name] for name in 'ab'}
+    assert compare.check(paths['mixture'], true) == (RATE, lengths['a'])
+    assert min(compare.score(paths['mixture'], true, true)[name]['SDR'] for name in 'ab') > 50
+
+
 def test_ideal_masks_are_those_of_the_whole_sound():
     stems = np.stack([tone(3, 300), tone(3, 310, seed=1), np.zeros(3 * RATE)])
     expected = ideally_masked(stems, transformFFT(frameSize=1024, hopSize=256, sampleRate=RATE))
