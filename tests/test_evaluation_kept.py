@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from evaluation_tree import SONG, dsd, passed, second_song, small, tree
 
+from deepconvsep.errors import InputError
 from deepconvsep.metrics import records
 
 __all__ = ['dsd', 'small', 'tree']
@@ -56,7 +57,6 @@ def test_results_of_estimates_that_are_gone_are_named(small):
 
 
 def test_a_record_of_another_version_is_refused(small):
-    from deepconvsep.errors import InputError
     passed(small())
     with open(small.results + '.json') as source:
         record = json.load(source)
@@ -88,6 +88,17 @@ def test_results_of_other_sounds_than_are_there_now_are_refused(small, script):
         passed(script(*reader))
     os.remove(path)
     passed(script(*readers[0]))   # nothing to compare with
+
+
+def test_results_of_a_sound_of_another_length_but_the_same_date_are_refused(small):
+    passed(small())
+    path = os.path.join(small.stems, 'mixture_bass.wav')
+    dates = os.stat(path)
+    with open(path, 'ab') as sound:
+        sound.write(b'more')
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    with pytest.raises(InputError, match='was made from another .*mixture_bass.wav than is there now'):
+        records.require_current(small.results + '.json')
 
 
 def test_another_mat_file_is_not_taken_for_the_results(small, golden, script):

@@ -1,7 +1,7 @@
 """From windows to tracks to a table, and the encoding of records."""
 import numpy as np
 
-from deepconvsep.metrics import records, tables
+from deepconvsep.metrics import program, records, tables
 
 NAN, INF = float('nan'), float('inf')
 
@@ -50,3 +50,8 @@ def test_reasons_of_what_is_not_scored():
     assert described == {'scores': {'SDR': [None, 0., None, 1.], 'SIR': [None, None, 2., 1.],
                                     'SAR': [None, None, 2., 1.]},
                          'not_scored': {'silent reference': [0], 'silent estimate': [1], 'no energy to compare': [2]}}
+
+
+def test_a_task_that_is_chosen_twice_is_done_once():
+    assert program.choose(['a', 'b', 'c'], [3, 1, 3]) == ['c', 'a']
+    assert program.choose(['a', 'b', 'c'], []) == ['a', 'b', 'c']
