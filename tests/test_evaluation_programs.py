@@ -74,7 +74,9 @@ def test_a_missing_estimate_is_named_or_counted(small):
     ('mixture_bass.wav', (np.zeros(12399), 400), r'mixture_bass.wav has 12399 samples and .*bass.wav 12400'),
     ('mixture_bass.wav', (np.zeros(12400 + 4097), 400), r'has 16497 samples and .*bass.wav 12400'),
     ('mixture_bass.wav', (np.zeros((12400, 3)), 400), r'mixture_bass.wav has 3 channels, expected 1 or 2'),
-], ids=['leftover', 'double', 'unreadable', 'rate', 'short', 'long', 'channels'])
+    ('../../../../DSD100/Sources/Test/%s/drums.wav' % SONG, (np.zeros(12401), 400),
+     r'drums.wav has 12401 samples and .*bass.wav 12400, expected the same length'),
+], ids=['leftover', 'double', 'unreadable', 'rate', 'short', 'long', 'channels', 'true stem'])
 def test_a_wrong_file_is_named(small, name, content, message):
     path = os.path.join(small.stems, name)
     if content is None:
