@@ -21,7 +21,7 @@ from evaluation_tree import (
     tree,
 )
 
-from deepconvsep.metrics import program, records
+from deepconvsep.metrics import program, records, stems
 
 __all__ = ['dsd', 'small', 'tree']
 
@@ -212,6 +212,25 @@ def test_v4_is_that_of_museval(small):
     expected = metrics.bss_eval([sum(references[:3]), references[3]], [sum(estimates[:3]), estimates[3]],
                                 window=400, hop=400)[0][0]
     np.testing.assert_allclose(records.decode(v4['accompaniment']['scores']['SDR']), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.skipif(importlib.util.find_spec('museval') is None, reason='museval is not installed')
+def test_v4_of_a_silent_estimate():
+    """With one of them, museval scores none."""
+    references = np.random.RandomState(0).uniform(-.5, .5, (2, 3000, 1))
+    found = program.v4_scores('ab', references, references * [[[1.]], [[0.]]], 1000)
+    nothing = {measure: [None] for measure in ('SDR', 'ISR', 'SIR', 'SAR')}
+    assert found == {'a': {'scores': nothing, 'not_scored': {'another source is silent': [0]}},
+                     'b': {'scores': nothing, 'not_scored': {'silent estimate': [0]}}}
+
+
+def test_a_method_may_be_called_as_the_folder_of_a_page(tmp_path):
+    """Without a page beside it."""
+    for name in ('report', 'wiener', '.cache'):
+        (tmp_path / name).mkdir()
+    assert stems.folders(str(tmp_path), 'methods') == ['report', 'wiener']
+    (tmp_path / 'index.html').write_text('a page')
+    assert stems.folders(str(tmp_path), 'methods') == ['wiener']
 
 
 def test_songs_are_no_methods(small):
