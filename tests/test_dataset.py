@@ -210,6 +210,12 @@ def test_float32_and_float64_files_may_be_mixed(tmp_path):
     np.testing.assert_array_equal(sorted_rows(everything(train)[0]), sorted_rows(cut_all(tensors, 10, 5)[0]))
 
 
+def test_a_song_whose_name_goes_on_is_another_one(tmp_path):
+    for name in ('song', 'song_1', 'song2'):
+        write(tmp_path, name, np.ones((3, 20, 2)))
+    assert dataset.LargeDataset(str(tmp_path), exclude_list=['song']).file_list == ['song2__m_.data']
+
+
 def test_several_folders(tmp_path):
     first = write_random(tmp_path / 'a', [30], seed=1)
     second = write_random(tmp_path / 'b', [25, 12], seed=2)

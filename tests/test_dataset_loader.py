@@ -11,7 +11,7 @@ import pytest
 from feature_tree import cut_all, sorted_rows, write, write_random
 
 import dataset
-from deepconvsep.data import reading
+from deepconvsep.data import contents, reading
 from deepconvsep.errors import InputError
 
 SETTINGS = dict(time_context=10, overlap=6, batch_size=7, batch_memory=4, tensortype='float32')
@@ -278,6 +278,21 @@ def test_a_scratch_copy_is_of_the_contents_and_not_of_the_date(tree, tmp_path):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert_same(list(dataset.LargeDataset(tree, scratch_path=scratch, **SETTINGS)),
                 list(dataset.LargeDataset(tree, **SETTINGS)))
+
+
+def test_a_scratch_copy_of_a_large_file_is_of_its_date(tmp_path):
+    """What is between the places that are looked at may have changed."""
+    write_random(tmp_path / 'f', [2000])
+    settings = dict(SETTINGS, scratch_path=str(tmp_path / 'scratch'))
+    list(dataset.LargeDataset(str(tmp_path / 'f'), **settings))
+    path = str(tmp_path / 'f' / 's000__m_.data')
+    before, values = contents.fingerprint([path]), np.fromfile(path)
+    values[1000:1020] += 1
+    values.tofile(path)
+    os.utime(path, (1, 1))
+    assert contents.fingerprint([path])['samples'] == before['samples']
+    assert_same(list(dataset.LargeDataset(str(tmp_path / 'f'), **settings)),
+                list(dataset.LargeDataset(str(tmp_path / 'f'), **SETTINGS)))
 
 
 def test_a_scratch_that_is_a_file(tree, tmp_path):

@@ -317,6 +317,11 @@ def test_a_full_disk_is_seen_before_the_work(tmp_path, monkeypatch):
     assert compute_features.main(['--db', str(tmp_path), '--float32', '--quiet']) == 0
     with pytest.raises(InputError, match='holds features with dtype float32, now wanted: dtype float64'):
         compute_features.main(['--db', str(tmp_path)])
+    # what is replaced makes room
+    monkeypatch.setattr(folders.shutil, 'disk_usage', lambda path: usage._replace(free=0))
+    assert compute_features.main(['--db', str(tmp_path), '--float32', '--quiet', '--overwrite']) == 0
+    with pytest.raises(InputError, match=r'has room for 1.0 MB, the features need 2.1 MB: choose --float32'):
+        compute_features.main(['--db', str(tmp_path), '--overwrite'])
 
 
 def test_files_in_a_file(script, tmp_path):

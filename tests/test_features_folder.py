@@ -127,6 +127,8 @@ def test_fingerprints(tmp_path, origin):
     assert second not in (first, None)
     make(tmp_path / 'f', 'x', folder.Origin(origin.sources, {'way': 3}))
     assert folder.fingerprint(str(tmp_path / 'f')) not in (first, second, None)
+    tensors.save_tensor(paths[1].replace(TAG, ''), np.ones((2, 3)), TAG, np.float32, origin.record())
+    assert folder.fingerprint(str(tmp_path / 'f')) not in (first, second, None)   # of another type
     os.mkdir(str(tmp_path / 'f' / 'Test'))   # as training, which does not look below
     tensors.save_tensor(str(tmp_path / 'f' / 'Test' / 'z.data'), np.zeros(3))
     assert folder.fingerprint(str(tmp_path / 'f'))

@@ -122,6 +122,17 @@ def test_fingerprint_sees_small_files_whole_and_pieces_of_large_ones(tmp_path):
         contents.fingerprint([str(tmp_path / 'none')])
 
 
+def test_fingerprint_has_names_and_sizes(tmp_path):
+    """Where the contents of all files one after the other are the same."""
+    seen = set()
+    for names, sizes in (('ab', (10, 20)), ('ab', (20, 10)), ('ac', (10, 20)), ('a', (30,))):
+        paths = [tmp_path / (name + '_m_.data') for name in names]
+        for path, size in zip(paths, sizes):
+            path.write_bytes(bytes(size))
+        seen.add(contents.fingerprint(list(map(str, paths)))['samples'])
+    assert len(seen) == 4
+
+
 def test_notes_belong_to_the_contents(tmp_path):
     tensors.save_tensor(str(tmp_path / 'a.data'), np.ones((3, 40, 2049)), '__m_')
     notes = np.zeros((2, 1, 43))
