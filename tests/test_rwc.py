@@ -89,6 +89,19 @@ def test_onset_is_trimmed_at_any_rate(tmp_path):
     assert len(note.getAudio(max_duration=0.25)) == 12000
 
 
+def test_the_first_take_of_a_note_is_given(tmp_path):
+    """Of two files of one style, dynamics and musician."""
+    from deepconvsep import audio
+    for name in ('301FGNOF', '301FGNO2F'):
+        for folder in ('wav/301', 'mat'):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        audio.write(str(tmp_path / 'wav/301' / (name + '.WAV')), np.full(4800, .5), 48000)
+        write_mat(str(tmp_path / 'mat' / (name.lower() + '.wav.mat')), 0, 4800)
+    instrument = rwc.Instrument(str(tmp_path), 30, allowed_case=[1])
+    assert [note.code for note in instrument.notes] == ['301fgno2f.wav', '301fgnof.wav']
+    assert instrument.getNote(43) is instrument.notes[0]
+
+
 # --- what is missing is named -------------------------------------------------------------------------
 
 def test_missing_mat_is_named(tree, caplog):
