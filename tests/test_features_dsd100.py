@@ -142,6 +142,20 @@ def test_blocks_are_cut_at_30_s(tmp_path, monkeypatch):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize('wrong', [0, 1, 2])
+def test_a_mixture_that_is_wrong_in_any_block_is_said(tmp_path, monkeypatch, caplog, wrong):
+    monkeypatch.setattr(compute_features, 'BLOCK_SECONDS', 1)
+    sound_tree.write_song(tmp_path, 'song', 100000)
+    command = ['--db', str(tmp_path), '--nprocs', '1', '--quiet', '--overwrite']
+    assert compute_features.main(command) == 0 and not caplog.text
+    mixture = sound_tree.dsd100_paths(tmp_path, 'song')[0]
+    samples, rate = soundfile.read(mixture)
+    samples[44100 * wrong + 1000:44100 * wrong + 9000] *= -1
+    sound_tree.write(mixture, samples, rate=rate)
+    assert compute_features.main(command) == 0
+    assert 'mixture.wav is not the sum of its stems' in caplog.text
+
+
 def test_sources_a_little_off_follow_the_mixture(tmp_path):
     signals = sound_tree.write_song(tmp_path, 'song', 20000)
     paths = sound_tree.dsd100_paths(tmp_path, 'song')

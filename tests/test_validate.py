@@ -1,4 +1,5 @@
 """The check of a dataset: complete trees pass, what is missing or damaged is named."""
+import dataclasses
 import os
 
 import numpy as np
@@ -90,6 +91,28 @@ def test_headers_alone(tmp_path):
     sound_tree.write(other, np.zeros((8821, 1)))
     length, problems = songs.check_song(song)
     assert len(problems) == 1 and 'other.wav lasts 0.200 s, expected 0.100 s as ' in problems[0]
+    [problem] = songs.check_song(dataclasses.replace(song, paths=song.paths[1::-1]))[1]
+    assert 'nan.wav lasts 0.100 s, expected 0.200 s as ' in problem
+
+
+@pytest.mark.parametrize('level, loudness, said', [
+    (-39, .1, True), (-41, .1, False), (-20, 1e-3, True),
+    (-20, 3e-5, False)])   # rounding of what is next to silence
+def test_a_mixture_that_is_not_the_sum_of_its_stems(tmp_path, level, loudness, said):
+    """By so many dB of its energy, in the first of its two blocks of 30 s."""
+    stem, wrong = np.zeros(40000), np.zeros(40000)
+    stem[::2] = loudness
+    share = 10 ** (level / 10)
+    wrong[1:10000:2] = np.sqrt(((2 * stem) ** 2).sum() * share / (1 - share) / 5000)
+    paths = [str(tmp_path / name) for name in ('mixture.wav', 'a.wav', 'b.wav')]
+    for path, signal in zip(paths, (2 * stem + wrong, stem, stem)):
+        sound_tree.write(path, signal, 1000, subtype='FLOAT')
+    song = songs.Song('song', 'Dev', tuple(paths), (1,), 1000, mixed=True)
+    expected = ['%s is not the sum of its stems: the difference has %.1f dB of its energy, expected -40 dB or less: '
+                'restore the file that is wrong' % (paths[0], level)] * said
+    assert songs.check_song(song, whole=True) == (40000, expected)
+    assert songs.check_song(song) == (40000, []), 'which reads the headers alone'
+    assert songs.check_song(dataclasses.replace(song, mixed=False), whole=True) == (40000, [])
 
 
 def test_musdb_counts(script, tmp_path):
