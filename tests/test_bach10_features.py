@@ -4,6 +4,7 @@ import doctest
 import itertools
 import os
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from bach10_tree import make_bank, make_inputs
 from conftest import assert_sampled
 
 import rwc
-from deepconvsep import audio
+from deepconvsep import audio, jobs
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
+from deepconvsep.features.command import conclude
 from deepconvsep.score import Note, write_score
 from examples.bach10 import delays, generation, recipe, rendering
 from examples.bach10.generation import Case
@@ -288,6 +290,14 @@ def test_rwc_what_is_wrong_is_named(script, golden, bank, tmp_path):
     assert done.returncode == 2 and '--chunk_size is 0.1, expected 1 or more seconds' in done.stderr
     done = script('examples/bach10/compute_features_bach10rwc.py', '--db', tmp_path / 'db')
     assert done.returncode == 2 and '--rwc' in done.stderr
+
+
+def test_it_is_an_error_when_all_is_left_out_and_nothing_is_there():
+    left_out, there = (jobs.Outcome(name, Counter(counts)) for name, counts in (
+        ('a', {'no sample of violin C4': 2}), ('b', {'kept': 3})))
+    with pytest.raises(InputError, match='all 2 files were left out, see above'):
+        conclude([left_out], 'files')
+    assert conclude([left_out, there], 'files') == 0
 
 
 @pytest.mark.parametrize('name', ['compute_features_bach10', 'compute_features_bach10sibelius',
