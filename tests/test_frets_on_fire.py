@@ -73,6 +73,15 @@ def test_the_tree_counts_as_whole(tmp_path, capfd):
         layout.count(db)
 
 
+def test_a_tree_that_lacks_a_song_does_not_count_as_whole(tmp_path, caplog):
+    for name, seconds in (('a', 4.5), ('b', 1.)):
+        write_song(tmp_path / 'songs', 'sectoid', name, tone(300, seconds, 0.4), tone(1000, seconds, 0.4))
+    db = str(tmp_path / 'tree')
+    assert frets_on_fire.main(['--out', db, '--songs', str(tmp_path / 'songs'), '--seconds', '2', '--quiet']) == 1
+    assert 'lasts 1.0 s, expected at least 2 s' in caplog.text
+    assert layout.count(db) == 252
+
+
 def test_mistakes_are_named(script, tmp_path):
     done = script(SCRIPT, '--out', tmp_path / 'tree', '--songs', tmp_path / 'nowhere')
     assert done.returncode == 1 and not (tmp_path / 'tree').exists()

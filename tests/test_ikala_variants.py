@@ -8,6 +8,7 @@ import sound_tree
 from deepconvsep import audio, lock
 from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
+from deepconvsep.features.songs import Song
 from examples.ikala import compute_features, layout, recipe, variants
 
 SCRIPT = 'examples/ikala/compute_features.py'
@@ -67,6 +68,17 @@ def test_draws_depend_on_seed_number_and_clip_alone(db):
     assert all(again[name] == draw != other[name] for name, draw in first.items())
     assert len(set(again.values())) == len(again) == 12
     assert first['a_1_v1'].gains == variants.songs(layout.clips(str(db)), 1, ways=('gain',))[0].read.args[0].gains
+
+
+def test_variants_of_before_and_clips_that_are_called_like_variants(tmp_path, caplog):
+    for name in ('a_1', 'a_1v1', 'a_1_v1', 'a_1_v2', 'b_v2'):
+        tensors.save_tensor(str(tmp_path / (name + '.data')), np.zeros((3, 4, 5)), '__m_')
+    clips = [Song(name, 'Wavfile', (), (2,), 44100) for name in ('a_1', 'b', 'b_v2')]
+    with pytest.raises(InputError, match='has 1 variants that --variants 2 does not make, a_1v1, ...: give'):
+        variants.remove_beyond(str(tmp_path), clips, 2, anew=False)
+    variants.remove_beyond(str(tmp_path), clips, 1, anew=True)
+    assert 'removed the features of 2 variants that are not made now, a_1_v2, ...' in caplog.text
+    assert sorted(path.name for path in tmp_path.glob('*.data')) == ['a_1__m_.data', 'a_1_v1__m_.data', 'b_v2__m_.data']
 
 
 def test_the_features_of_variants(script, db):
