@@ -17,7 +17,7 @@ from deepconvsep.errors import InputError
 from deepconvsep.features import tensors
 from deepconvsep.models import store
 from deepconvsep.network import architecture
-from deepconvsep.training import log
+from deepconvsep.training import checkpoint, log
 
 __all__ = ['plain_step', 'small_features']
 
@@ -43,6 +43,20 @@ def test_the_model_knows_its_features_and_what_was_held_out(small_features, tmp_
     assert training['held_out'] == ['song2']
     assert {kind: set(found) for kind, found in training['features'].items()} == dict.fromkeys(
         ('training', 'held out'), {'records', 'samples', 'dates'})
+
+
+@pytest.mark.parametrize('rows, fine', [
+    ([], True), ([{'epoch': 1, 'loss': 2.}, {'epoch': 2, 'loss': 1.}], True), ([{'epoch': 1}], False),
+    ([{'epoch': 1, 'loss': 2.}, {'epoch': 2, 'loss': 1., 'best': True}], False),
+    ([{'epoch': 1, 'loss': 2., 'best': True}, {'epoch': 2, 'loss': 1.}], False), ([{'epoch': 1, 'loss': None}], False)])
+def test_epochs_of_a_checkpoint_have_the_same_columns(rows, fine):
+    """The table that is written of them has those of the first."""
+    info = {'facts': {}, 'data': {}, 'seconds': 1., 'sums': [0.], 'history': rows}
+    if fine:
+        checkpoint.check_info(info)
+    else:
+        with pytest.raises(ValueError, match='its history'):
+            checkpoint.check_info(info)
 
 
 @pytest.mark.parametrize('what', ['checkpoint.save(path, [np.ones(99999)], [np.ones(99999)], {})',

@@ -1,6 +1,7 @@
 """Flags of the trainers of Bach10 that would train something else than was asked for, or nothing."""
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -105,6 +106,20 @@ def train(tmp_path, monkeypatch):
     (tmp_path / 'f').mkdir()
     monkeypatch.setattr('deepconvsep.training.run.Step', Step)
     return run
+
+
+@pytest.mark.parametrize('there', [False, True])
+def test_a_run_that_is_resumed_begins_with_the_model_unless_there_is_a_checkpoint(train, tmp_path, monkeypatch, there):
+    begun = []
+    monkeypatch.setattr('deepconvsep.training.program.train_on', lambda *args: begun.append(args[-1]))
+    (tmp_path / 'models').mkdir()
+    for ending in ('.pkl', '.json'):
+        shutil.copy(os.path.join(ROOT, 'deepconvsep', 'models', 'bach10_compact' + ending),
+                    str(tmp_path / 'models' / ('model_CNNbach10' + ending)))
+    if there:
+        (tmp_path / 'models' / 'checkpoint_CNNbach10.npz').write_bytes(b'not read')
+    assert train(1., '--load', '1', '--resume') == 0
+    assert [len(params) for params in begun] == [0 if there else 1]
 
 
 @pytest.mark.parametrize('level, flags', [(0., ()), (1., ('--scale_factor', '1e-320'))])
