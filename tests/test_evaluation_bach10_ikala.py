@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
+import sound_tree
 import soundfile
 from evaluation_tree import assert_same_structure, copy, fields, passed, rename
 
-from deepconvsep.metrics import records
-from evaluation import handle_voice_eval_results
+from deepconvsep.metrics import records, stems
+from evaluation import Bach10_eval_only, evaluate_SS_iKala, handle_voice_eval_results
 
 
 @pytest.fixture
@@ -96,6 +97,26 @@ def test_ikala_as_the_matlab_code(tree, script, golden):
     assert 'NSAR means nothing' in out
     record = records.read(os.path.join(root, 'measures', 'test_m1', '10161_chorus.json'))
     assert record['targets']['voice']['scores']['NSDR'] == [pytest.approx(12.0732797942)]
+
+
+@pytest.mark.parametrize('program', ['ikala', 'bach10'])
+def test_the_silence_is_that_of_the_estimate_that_a_source_is_scored_on(tmp_path, program):
+    """The best order takes the estimate of the music for the voice, and the silent one for the music."""
+    sounds = dict(zip(('music', 'voice'), np.random.RandomState(0).uniform(-.4, .4, (2, 4000))))
+    true, paths = {}, {name: str(tmp_path / (name + '.wav')) for name in ('voice', 'music')}
+    for name, samples in (('voice', np.zeros(4000)), ('music', sounds['voice'])):
+        soundfile.write(paths[name], samples, 8000)
+        true[name] = str(tmp_path / 'true' / (name + '.wav'))
+        sound_tree.write(true[name], sounds[name], 8000)
+    clip = str(tmp_path / 'clip.wav')
+    soundfile.write(clip, np.stack([sounds['music'], sounds['voice']], axis=1), 8000)
+    evaluate, true = (evaluate_SS_iKala.evaluate_clip, dict.fromkeys(true, clip)) if program == 'ikala' else (
+        Bach10_eval_only.evaluate_piece, true)
+    track = stems.Track('clip', 'm', '', str(tmp_path / 'r'), true, paths)
+    facts, targets, _ = evaluate(track, {'v4': False})
+    assert 'voice is scored on music, music is scored on voice' in facts['notes'][-1]
+    assert {name: target['not_scored'] for name, target in targets.items()} == {
+        'voice': {}, 'music': {'silent estimate': [0]}}
 
 
 def test_ikala_needs_both_channels(tree, script):
