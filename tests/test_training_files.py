@@ -45,6 +45,22 @@ def test_the_model_knows_its_features_and_what_was_held_out(small_features, tmp_
         ('training', 'held out'), {'records', 'samples', 'dates'})
 
 
+def test_the_best_epoch_is_better_than_all_before(small_features, tmp_path, monkeypatch):
+    run = start(tmp_path, small_features, 'song2')
+    losses = [3., 1., 2., 1.5, 1., .5]
+    monkeypatch.setattr(run, 'validate', iter(losses).__next__)
+    run.run(6)
+    assert [row['validation'] for row in run.history] == losses
+    assert [row['best'] for row in run.history] == [True, True, False, False, False, True]
+
+
+def test_the_validation_is_per_example_held_out(small_features, tmp_path):
+    """Where each has the loss 2: of one song, beside the three that are trained on."""
+    run = start(tmp_path, small_features, 'song2')
+    run.step.evaluate = lambda starts: np.array([2. * len(starts)])
+    assert run.validate() == 2.
+
+
 @pytest.mark.parametrize('rows, fine', [
     ([], True), ([{'epoch': 1, 'loss': 2.}, {'epoch': 2, 'loss': 1.}], True), ([{'epoch': 1}], False),
     ([{'epoch': 1, 'loss': 2.}, {'epoch': 2, 'loss': 1., 'best': True}], False),
