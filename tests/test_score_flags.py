@@ -113,6 +113,14 @@ def test_a_second_score_of_an_instrument_is_said(script, trees, tmp_path):
     assert done.stderr.count('violin_b.txt is read, and violin_b.mid beside it not') == 1
 
 
+def test_scores_without_notes_are_no_scores_at_other_times(trees, tmp_path):
+    """They separate nothing, of which the guide warns."""
+    write_scores(tmp_path / 'empty', [[]] * 4)
+    guide = recipe.guide(str(trees / 'x.wav'), recipe.SETTINGS, flags(scores=str(tmp_path / 'empty'), confine=None,
+                                                                      timbre_model_path=None))
+    assert guide.warnings() == ['the score has no notes: the sources are separated without it']
+
+
 @pytest.mark.parametrize('flag, value, where', [
     ('--score_offset', '500', 'the first begins at 50'),
     ('--score_offset', '-500', 'all end before 0 s')])
