@@ -90,6 +90,7 @@ def test_what_is_no_rate_is_refused(golden, rate):
     (np.zeros(100), {'scores': ['a.txt']}, 'takes no scores'),
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact'}, 'needs scores: give a file for each of bassoon'),
     (np.zeros(100), {'model': 'bach10_scoreinformed_compact', 'scores': ['a.txt']}, 'got 1 scores, expected one for'),
+    (np.zeros(100), {'model': 'bach10_scoreinformed_compact', 'scores': ['a.txt'] * 5}, 'got 5 scores, expected one'),
     (np.zeros(100), {'model': 'no such model'}, 'neither a file no such model nor a model of this name'),
     (np.zeros((2, 4410)), {}, r'of shape \(2, 4410\), 4410 channels, expected .*, 1 to 256 channels: transpose'),
     (np.zeros((100, 0)), {}, r'of shape \(100, 0\), 0 channels, expected .*, 1 to 256 channels: transpose'),
