@@ -74,6 +74,25 @@ def test_loudness_does_not_matter(parts, level):
     np.testing.assert_allclose(found / level, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_stems_of_a_network_count_by_the_updates_on_them(parts, monkeypatch):
+    """Without any, the factorisation is that of the score alone."""
+    class Network:
+        def stems(self, blocks, guide):
+            yield parts[::-1].T[..., None]
+    sound = parts.sum(axis=0)[:, None]
+    found = []
+    for iterations in 0, 20:
+        monkeypatch.setattr(factorization, 'ITERATIONS_ALONE', iterations)
+        found.append(np.concatenate(list(Factorizer(SETTINGS, Network()).stems([sound], ScoreGuide(SCORES, SETTINGS)))))
+    np.testing.assert_allclose(found[0], separate(sound), rtol=1e-4, atol=1e-5)
+    assert np.abs(found[1] - found[0]).max() > 1e-3
+
+
+def test_a_bin_of_two_harmonics_begins_as_the_stronger():
+    notes = np.array([[[0., 4., 60., 1., 4., 3., 6.]]])   # the second harmonic shares bin 3 with the first
+    assert constraints(notes, (8, 4))[0][:, 0].tolist() == [0, 1, 1, 1, .5, .5, 0, 0]
+
+
 def test_what_float32_cannot_hold_is_refused(parts):
     with pytest.raises(InputError, match='the sound is too large for float32, expected a full scale of about 1'):
         separate(parts.sum(axis=0)[:, None] * 3e38)

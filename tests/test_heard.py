@@ -128,6 +128,15 @@ def test_stems_are_better_than_those_that_they_start_from(parts):
         assert sdr(part, stem) > sdr(part, start) + 6
 
 
+def test_loudness_does_not_matter(parts):
+    found = []
+    for level in 1., 2. ** -70:
+        blocks = [level * parts.sum(axis=0)[:RATE, None]]
+        network = Network(level * parts[:, :RATE], .5)
+        found.append(np.concatenate(list(Factorizer(SETTINGS, network, LIMITS).stems(blocks, None))) / level)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
 def test_silent_stems_share_the_mixture(parts):
     mixture = parts.sum(axis=0)
     stems = np.concatenate(list(Factorizer(SETTINGS, Network(0 * parts, 0.), LIMITS).stems(
