@@ -85,6 +85,17 @@ def test_comparison_with_results_of_ones_own():
     assert rows[0] == ['vocals', 'SDR', '1.13', '0.93', '4.00', '2.87']
 
 
+@pytest.mark.parametrize('mask, expected', [('by_song', 2.), ('by_position', 1.)])
+def test_windows_that_the_other_song_does_not_have_are_left_out(mask, expected):
+    """'na' in the list by position; those of the song itself are 0 or 1."""
+    import pandas
+    rows = [[1, 'Test', 'vocals', sdr, 0., 0., 0., by_song, by_position]
+            for sdr, by_song, by_position in ((1., 0, '0'), (3., 0, 'na'), (9., 1, '1'))]
+    frames = pandas.DataFrame(rows, columns=['track_id', 'subset', 'target', *published.MEASURES,
+                                             published.MASKS['by_song'], published.MASKS['by_position']])
+    assert published.aggregate(frames, mask)['Test']['vocals']['SDR'] == expected
+
+
 def test_a_table_without_the_columns_is_refused(tmp_path):
     (tmp_path / 'a.csv').write_text('track_id,track,subset,target,SDR,ISR,SIR\n')
     with pytest.raises(InputError, match='a.csv has no column SAR, expected scores of windows'):
