@@ -188,11 +188,23 @@ def test_class_weights_of_equal_and_of_no_notes(multi_tree):
         dataset.LargeDatasetMultiMask1(str(multi_tree), save_mask=False).getClassWeights()
 
 
+def test_class_weights_are_within_limits(multi_tree):
+    rows = np.zeros((4, 1, 43))
+    rows[:, 0, 1], rows[:, 0, 2] = (1, 40, 80, 100), 60   # frames that each instrument plays
+    write(multi_tree, 'x', rows, '__f_')
+    train = dataset.LargeDatasetMultiMask1(str(multi_tree), pitch_code='f')
+    np.testing.assert_allclose(train.getClassWeights(), [.99, .6, .25, .25])
+    rows[0, 0, 1] = 0
+    write(multi_tree, 'x', rows, '__f_')
+    assert dataset.LargeDatasetMultiMask1(str(multi_tree), pitch_code='f').getClassWeights()[0] == .99
+
+
 @pytest.mark.parametrize('change, message', [
     (lambda folder: (folder / 'x__g_.shape').unlink(), 'x__g_.shape: No such file'),
     (lambda folder: write(folder, 'x', np.zeros((2, 43)), '__g_'),
      r'x__g_.data has the shape \(2, 43\), expected 3 or 4'),
     (lambda folder: write(folder, 'x', np.zeros((4, 2, 42)), '__g_'), r'x__g_.data has the shape \(4, 2, 42\)'),
+    (lambda folder: write(folder, 'x', np.zeros((4, 2, 3)), '__g_'), r'x__g_.data has the shape \(4, 2, 3\)'),
     (lambda folder: write(folder, 'x', np.zeros((7, 90, 5)), '_out_m_'),
      'x_in_m_.data has 140 frames, but .*x_out_m_.data has 90'),
     (lambda folder: write(folder, 'x', np.zeros((7, 140, 513)), '_out_m_'),

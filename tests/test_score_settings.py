@@ -1,5 +1,6 @@
 """Settings of scores: those of older models, and those that a file must not hold."""
 import dataclasses
+import json
 
 import pytest
 
@@ -17,11 +18,13 @@ def test_settings_without_confinement_are_of_before():
 
 
 def test_settings_of_scores_survive_json():
-    values = dataclasses.replace(recipe.SETTINGS, score=ScoreSettings(tolerance=.1, timbre='ab')).to_dict()
-    assert Settings.from_dict(values, 'x').score == ScoreSettings(tolerance=.1, timbre='ab')
+    for more in {}, {'notes': True}:
+        score = ScoreSettings(tolerance=.1, timbre='ab', **more)
+        values = json.loads(json.dumps(dataclasses.replace(recipe.SETTINGS, score=score).to_dict()))
+        assert Settings.from_dict(values, 'x').score == score
     assert 'score' not in data.SETTINGS.to_dict() and Settings.from_dict(data.SETTINGS.to_dict(), 'x').score is None
     for name, value in {'tolerance': '0.2', 'legacy': 1, 'confine': 'yes', 'timbre': 3, 'nharmonics': 2.5,
-                        'interval': -1}.items():
+                        'interval': -1, 'tuning': 0}.items():
         wrong = dict(values, score=dict(values['score'], **{name: value}))
         with pytest.raises(InputError, match='x gives the scores'):
             Settings.from_dict(wrong, 'x')
