@@ -106,6 +106,12 @@ def lines_of(axes):
     return [found for found in axes.collections if isinstance(found, LineCollection)]
 
 
+def test_infinite_scores_have_no_place_in_a_box(tmp_path):
+    record(str(tmp_path / 'a.json'), 'net', '', voice=[np.inf, np.inf], music=[1., np.inf])
+    table = scores.read_scores(str(tmp_path), 'SDR').set_index('target')['dB']
+    assert np.isnan(table['voice']) and table['music'] == 1
+
+
 def test_scores_per_track_with_published_lines(dsd):
     table = scores.read_scores(dsd, 'SDR')
     assert table[table.target == 'bass'].set_index('track')['dB'].to_dict() == {

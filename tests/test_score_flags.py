@@ -1,6 +1,7 @@
 """--score_tempo and --score_offset: a score that is not in time, said and brought into it, as a user does it."""
 import argparse
 import functools
+import pickle
 import re
 import shutil
 
@@ -9,6 +10,7 @@ import pytest
 from test_score_guide import NAMES, in_units, moved, rendered, tune
 
 from deepconvsep import audio
+from deepconvsep.errors import InputError
 from deepconvsep.recipes import bach10_scoreinformed
 from deepconvsep.score import write_score
 from examples.bach10 import recipe as data
@@ -111,6 +113,17 @@ def test_a_second_score_of_an_instrument_is_said(script, trees, tmp_path):
     done = script(SEPARATE, '-i', trees / 'x.wav', '--scores', tmp_path / 'scores', '-o', tmp_path / 'out')
     assert done.returncode == 0
     assert done.stderr.count('violin_b.txt is read, and violin_b.mid beside it not') == 1
+
+
+def test_a_timbre_model_is_for_models_that_may_have_been_trained_with_it(trees, tmp_path):
+    """A bare .pkl, as the original's, does not say so."""
+    path = str(tmp_path / 'timbre.pkl')
+    with open(path, 'wb') as out:
+        pickle.dump(np.ones((4, 128, 20)), out, protocol=2)
+    given = flags(scores=str(trees / 'right'), confine=None, timbre_model_path=path)
+    with pytest.raises(InputError, match='the model was trained without a timbre model: leave out --timbre_model_path'):
+        recipe.guide(str(trees / 'x.wav'), recipe.SETTINGS, given)
+    assert recipe.guide(str(trees / 'x.wav'), recipe.LEGACY_SETTINGS, given).timbre.shape == (4, 128, 20)
 
 
 def test_scores_without_notes_are_no_scores_at_other_times(trees, tmp_path):
