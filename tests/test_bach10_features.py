@@ -292,6 +292,12 @@ def test_rwc_what_is_wrong_is_named(script, golden, bank, tmp_path):
     assert done.returncode == 2 and '--rwc' in done.stderr
 
 
+def test_a_rest_of_a_second_is_a_chunk_of_its_own():
+    assert rendering.cut(91., 45.)[1:] == [(45 * 44100, 90 * 44100), (90 * 44100, 91 * 44100)]
+    assert rendering.cut(91. - 1 / 44100, 45.)[1:] == [(45 * 44100, 91 * 44100 - 1)]
+    assert rendering.cut(.5, 45.) == [(0, 22050)]
+
+
 def test_it_is_an_error_when_all_is_left_out_and_nothing_is_there():
     left_out, there = (jobs.Outcome(name, Counter(counts)) for name, counts in (
         ('a', {'no sample of violin C4': 2}), ('b', {'kept': 3})))

@@ -105,6 +105,13 @@ def test_sounds_of_a_bank_that_has_changed_since_are_refused(bank, tmp_path, cap
     assert synthesize.main(command) == 0
 
 
+def test_sounds_with_relatives_are_others(bank, tmp_path):
+    command = ['bach10', '--out', str(tmp_path / 'out'), '--banks', 'fluid', '--number', '1', '--vary_timbre']
+    assert synthesize.main(command) == 0
+    with pytest.raises(InputError, match='holds sounds with relatives None, now wanted: relatives True: choose'):
+        synthesize.main(command + ['--relatives'])
+
+
 def test_pieces_that_are_not_asked_for_are_named(bank, tmp_path, caplog):
     (tmp_path / 'out' / '09-Other').mkdir(parents=True)
     command = ['bach10', '--out', str(tmp_path / 'out'), '--banks', 'fluid', '--number', '1']
