@@ -237,6 +237,8 @@ def test_time_shift_widens_and_late_notes_are_cut(instruments):
     assert abs(sounding[0] - .4 * 44100) < 400 and abs(sounding[-1] - .7 * 44100) < 3 and not missing
     signals, _ = rendering.render([[Note(.9, 3., 43)], [], [], []], instruments, combination, 44100)
     assert len(signals) == 44100 and np.flatnonzero(signals[:, 1])[-1] > 44000
+    signal, _ = generation.play([generation.Event(44200, 1., 43)], instruments[0], combination[1], 44100)
+    assert signal.shape == (44100,) and not signal.any()
 
 
 def test_rwc_script(script, golden, bank, tmp_path):

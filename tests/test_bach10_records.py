@@ -129,6 +129,14 @@ def test_scores_that_changed(trees, lines, main, legacy):
     assert folders.fingerprint(str(trees / 'features' / PIECE / 'original'))
 
 
+def test_records_say_from_which_sample_to_which_a_chunk_goes(trees):
+    """Of a piece of 1.4 s, in one chunk."""
+    assert compute_features_bach10rwc.main(rwc_flags(trees)) == 0
+    for path in (trees / 'features' / PIECE / 'original').glob('*__m_.json'):
+        settings = json.loads(path.read_text())['settings']
+        assert (settings['begin'], settings['end']) == (0, 61740)
+
+
 def test_a_sample_that_changed_matters_to_those_that_it_plays(trees, lines):
     flags = rwc_flags(trees)
     assert compute_features_bach10rwc.main(flags) == 0
