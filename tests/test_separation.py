@@ -106,7 +106,7 @@ def test_accompaniment_is_the_rest(separator):
 
 def test_an_identity_network_returns_the_input():
     separator = Separator.__new__(Separator)
-    separator.network = dataclasses.replace(architecture.DSD100, decoders=(0,), outputs=(0,))
+    separator.network = dataclasses.replace(architecture.DSD100, decoders=(0,), outputs=None, biases=None)
     separator.settings = settings.Settings(('all',), window='hanning')
     separator.window, separator.batch_size = np.hanning(1024).astype(np.float32), 4
 
