@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_score_guide import NAMES, in_units, moved, rendered, tune
+from tunes import NAMES, in_units, moved, rendered, tune
 
 from deepconvsep import audio
 from deepconvsep.errors import InputError

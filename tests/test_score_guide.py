@@ -1,13 +1,13 @@
 """Guides and what they say: notes of any length, masks on the fly, wrong scores."""
 import dataclasses
-import re
 
 import numpy as np
 import pytest
+from tunes import RATE, magnitudes, melody, moved, rendered, tune
 
 from deepconvsep import stft
 from deepconvsep.network import blend
-from deepconvsep.score import Note, masks, match, presence, rows
+from deepconvsep.score import masks, presence, rows
 from deepconvsep.score.guide import ScoreGuide, plain, whole_piece
 from deepconvsep.score.match import ScoreMatch
 from deepconvsep.separation import engines
@@ -16,38 +16,7 @@ from deepconvsep.settings import ScoreSettings
 from examples.bach10 import recipe as data
 from examples.bach10_scoreinformed import recipe
 
-RATE = 44100
-
-
-def melody(seed, seconds, low, length=0.5):
-    """A random melody without rests."""
-    pitches = np.random.RandomState(seed).randint(low, low + 12, size=int(seconds / length))
-    return [Note(length * index, length * (index + 1), int(midi)) for index, midi in enumerate(pitches)]
-
-
-def tune(seed, seconds=20.):
-    return [melody(seed * 10 + voice, seconds, low) for voice, low in enumerate((43, 55, 62, 69))]
-
-
-def moved(scores, seconds):
-    return [[Note(note.onset + seconds, note.offset + seconds, note.midi) for note in notes] for notes in scores]
-
-
-def rendered(notes, seconds):
-    """Six harmonics a note."""
-    signal, time = np.zeros(int(seconds * RATE)), np.arange(int(seconds * RATE)) / RATE
-    for onset, offset, midi in notes:
-        part = slice(int(onset * RATE), int(offset * RATE))
-        for number in range(1, 7):
-            signal[part] += np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part]) / number / 20
-    return signal
-
-
-@pytest.fixture(scope='module')
-def magnitudes():
-    """Of the tune number 1, 20 s."""
-    return data.transform().compute_file(sum(rendered(notes, 20.) for notes in tune(1))).astype(np.float32)
-
+__all__ = ['magnitudes']
 
 def heard(scores, magnitudes, settings=recipe.SETTINGS, size=185, step=160):
     """What a guide says after frames that came in overlapping blocks."""
@@ -234,141 +203,3 @@ def test_confinement_is_the_product_of_both_masks(monkeypatch):
     np.testing.assert_allclose(whole[1][nowhere], np.broadcast_to(blind[1], nowhere.shape)[nowhere], rtol=1e-4)
     np.testing.assert_allclose(whole[0][first], 1, rtol=1e-9)
     np.testing.assert_array_equal(masks.confined(np.zeros_like(limits), limits), 0)
-
-
-# --- every instrument by itself -----------------------------------------------------------------------
-
-NAMES = ['bassoon_b.txt', 'clarinet_b.txt', 'saxophone_b.txt', 'violin_b.txt']
-
-
-def named(scores, magnitudes, traits=recipe.TRAITS):
-    """What a guide that knows the instruments says."""
-    guide = ScoreGuide(scores, recipe.SETTINGS, names=NAMES, traits=traits)
-    guide(0, magnitudes)
-    return guide.warnings()
-
-
-def in_units(notes, factor):
-    return [Note(note.onset * factor, note.offset * factor, note.midi) for note in notes]
-
-
-def with_one(number, notes):
-    """The tune with another score of one instrument."""
-    return [notes if index == number else own for index, own in enumerate(tune(1))]
-
-
-def numbers(warning):
-    """The two percentages that a warning gives."""
-    return [int(word) for word in re.findall(r'(\d+) %', warning)]
-
-
-def test_right_scores_of_named_instruments_say_nothing(magnitudes):
-    early = [note for note in moved(tune(1), -.2)[0] if note.onset >= 0]
-    for scores in (tune(1), moved(tune(1), .2), [early] + tune(1)[1:]):
-        assert named(scores, magnitudes) == []
-    assert named(tune(1), magnitudes[:900]) == []  # a score that goes on behind an excerpt
-
-
-def test_a_part_that_enters_behind_what_is_gathered_is_not_judged(magnitudes, monkeypatch):
-    monkeypatch.setattr(match, 'LONGEST', 12.)
-    late = [note for note in tune(1)[3] if note.onset >= 13]
-    assert named(tune(1)[:3] + [late], magnitudes) == []
-
-
-@pytest.mark.parametrize('number', range(4))
-@pytest.mark.parametrize('factor, said', [(1000., '1000'), (RATE, '44100'), (RATE / 512, '86.133')])
-def test_one_score_in_another_unit(magnitudes, number, factor, said):
-    [warning] = named(with_one(number, in_units(tune(1)[number], factor)), magnitudes)
-    assert warning.startswith('%s: its notes sound ' % NAMES[number])
-    assert 'with its times divided by %s, ' % said in warning
-    before, after = numbers(warning)
-    assert before < 25 and after > 60
-
-
-@pytest.mark.parametrize('number', range(4))
-@pytest.mark.parametrize('seconds', [1.5, -1.5, 6.])
-def test_one_score_at_the_wrong_time(magnitudes, number, seconds):
-    late = [note for note in moved([tune(1)[number]], seconds)[0] if note.onset >= 0]
-    [warning] = named(with_one(number, late), magnitudes)
-    assert warning.startswith('%s: its notes sound ' % NAMES[number])
-    assert abs(float(warning.split('moved by ')[1].split(' s')[0]) + seconds) <= .2
-
-
-@pytest.mark.parametrize('number', range(4))
-def test_one_score_of_another_piece_or_empty(magnitudes, number):
-    [warning] = named(with_one(number, tune(5)[number]), magnitudes)
-    assert warning.startswith('%s does not match the sound: its notes sound ' % NAMES[number])
-    assert named(with_one(number, []), magnitudes) == [
-        '%s has no notes: the instrument is separated without a score' % NAMES[number]]
-
-
-def test_all_scores_in_milliseconds(magnitudes):
-    [warning] = named([in_units(notes, 1000.) for notes in tune(1)], magnitudes)
-    assert warning.startswith('the score does not match the sound') and '(--score_tempo 1000)' in warning
-    # also of a sound that is too short to compare anything
-    warnings = named([in_units(moved([notes], 1.)[0], 1000.) for notes in tune(1)], magnitudes[:500])
-    assert warnings == ['%s: all its notes lie behind the end of the sound, at 5.8 s' % name for name in NAMES]
-
-
-def test_flags_that_were_given_are_part_of_the_advice(magnitudes):
-    """What was moved by 4000 s before its times are divided by 1000 is moved by 4 s after that."""
-    guide = ScoreGuide([in_units(notes, 1000.) for notes in tune(1)], recipe.SETTINGS, played=(2., 4000.))
-    guide(0, magnitudes)
-    assert '(--score_tempo 2000 --score_offset 4.00)' in guide.warnings()[-1]
-
-
-def test_a_score_in_another_tempo(magnitudes):
-    faster = [in_units(notes, 77. / 120) for notes in tune(1)]
-    warning = named(faster, magnitudes)[-1]
-    tempo = float(warning.split('--score_tempo ')[1].split(')')[0].split()[0])
-    assert tempo == pytest.approx(77. / 120, rel=.005)
-
-
-def test_exchanged_scores(magnitudes):
-    """What goes lower than an instrument can; the same file twice."""
-    first, second, third, fourth = tune(1)
-    [warning] = [each for each in named([fourth, second, third, first], magnitudes) if each.startswith(NAMES[3])]
-    assert warning == ('violin_b.txt: 100 % of its notes are beyond the range of the instrument; is it exchanged '
-                       'with bassoon_b.txt?')
-    assert named([first, third, third, fourth], magnitudes) == [
-        'clarinet_b.txt and saxophone_b.txt hold the same notes']
-
-
-def sounding(notes, evens):
-    """Notes whose even harmonics are so strong."""
-    signal, time = np.zeros(20 * RATE), np.arange(20 * RATE) / RATE
-    for onset, offset, midi in notes:
-        part = slice(int(onset * RATE), int(offset * RATE))
-        for number in range(1, 9):
-            level = (evens if number % 2 == 0 else 1.) / number / 20
-            signal[part] += level * np.sin(2 * np.pi * number * 440 * 2 ** ((midi - 69) / 12) * time[part])
-    return signal
-
-
-def test_exchanged_scores_of_one_range():
-    """A clarinet is known by its weak even harmonics, whoever has its notes."""
-    scores = [melody(1, 20., 43), melody(2, 20., 58), melody(3, 20., 56), melody(4, 20., 69)]
-
-    sound = sum(sounding(notes, .05 if number == 1 else 1.) for number, notes in enumerate(scores))
-    magnitudes = data.transform().compute_file(sound).astype(np.float32)
-    assert named(scores, magnitudes) == []
-    [warning] = named([scores[0], scores[2], scores[1], scores[3]], magnitudes)
-    assert warning == ('clarinet_b.txt and saxophone_b.txt look exchanged: the notes of saxophone_b.txt sound with the '
-                       'weak even harmonics of a clarinet, those of clarinet_b.txt do not')
-    # of two instruments with weak even harmonics nobody knows whose they are
-    both = [dataclasses.replace(each, hollow=number in (0, 1)) for number, each in enumerate(recipe.TRAITS)]
-    assert named([scores[0], scores[2], scores[1], scores[3]], magnitudes, both) == []
-
-
-def test_exchanged_scores_whose_parts_lie_the_other_way_round():
-    """A violin below a clarinet: then less of a difference in timbre is enough, but it must be there."""
-    scores = [melody(1, 20., 43), melody(2, 20., 58), melody(3, 20., 56), melody(4, 20., 72)]
-    exchanged = [scores[0], scores[3], scores[2], scores[1]]
-    evens = (1., .45, 1., 1.)
-    magnitudes = data.transform().compute_file(sum(map(sounding, scores, evens))).astype(np.float32)
-    assert named(scores, magnitudes) == []
-    [warning] = named(exchanged, magnitudes)
-    assert warning.startswith('clarinet_b.txt and violin_b.txt look exchanged')
-    # a clarinet that plays above a violin
-    magnitudes = data.transform().compute_file(sum(map(sounding, exchanged, evens))).astype(np.float32)
-    assert named(exchanged, magnitudes) == []

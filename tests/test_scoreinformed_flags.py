@@ -93,6 +93,14 @@ def test_mistakes(script, tmp_path, args, code, message):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize('flag', [['--overlap', '20'], ['--batch_size', '8'], ['--engine', 'numpy'], ['--no-confine']])
+def test_a_factorisation_has_no_use_for_the_flags_of_a_network(script, tmp_path, flag):
+    done = script(FOLDER + 'separate_bach10.py', '-i', 'a.wav', '-o', tmp_path, '--method', 'nmf', *flag)
+    name = flag[0].replace('--no-', '--')
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert '--method nmf has no network, which %s is for: leave that out' % name in done.stderr
+
+
 @pytest.mark.parametrize('name', ['compute_features_bach10', 'compute_features_bach10rwc', 'trainCNNrwc',
                                   'trainCNNrwc_samp', 'separate_bach10'])
 def test_help_does_not_import_theano(script, name):

@@ -166,14 +166,6 @@ def test_missing_scores_are_named_before_any_work(script, trees, trained, tmp_pa
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize('flag', [['--overlap', '20'], ['--batch_size', '8'], ['--engine', 'numpy'], ['--no-confine']])
-def test_a_factorisation_has_no_use_for_the_flags_of_a_network(script, tmp_path, flag):
-    done = script(SEPARATE, '-i', 'a.wav', '-o', tmp_path, '--method', 'nmf', *flag)
-    name = flag[0].replace('--no-', '--')
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert '--method nmf has no network, which %s is for: leave that out' % name in done.stderr
-
-
 def test_a_timbre_model_goes_with_its_model(script, trees, trained, tmp_path):
     """Training and separating with one; the name of the model tells; without it, or with another, there is an error."""
     strength = np.random.RandomState(0).uniform(.1, 1, size=(4, 128, 20))
